@@ -1,0 +1,49 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# usage: kunit.sh [SUITE-GLOB]
+#
+# Build and run our KUnit suites with the kernel's own kunit.py, which boots
+# them under QEMU; KTAP in out/results/kunit.ktap. The suites are those that
+# arch/arm64/kvm/nested/.kunitconfig enables.
+
+. "$(dirname "$0")/lib.sh"
+
+case ${1:-} in
+-h|--help) usage 0 ;;
+esac
+
+src=$(src_of ours)
+dir=arch/arm64/kvm/nested
+build=$OUT/build/kunit
+result=$OUT/results/kunit.ktap
+bad='WARNING:|BUG:|Oops|Unable to handle|INFO: (task|rcu|lockdep)|KASAN|UBSAN'
+
+build()
+{
+	cd "$src"
+	"$src/tools/testing/kunit/kunit.py" build --arch=arm64 --cross_compile="$CROSS" \
+		--kunitconfig="$dir" --build_dir="$build" --jobs="$JOBS"
+}
+
+run()
+{
+	cd "$src"
+	"$src/tools/testing/kunit/kunit.py" exec --arch=arm64 --cross_compile="$CROSS" \
+		--build_dir="$build" --timeout=600 --raw_output=kunit "$@" >"$result"
+}
+
+mkdir -p "$OUT/results" "$OUT/logs" "$build"
+rm -f "$result"
+[ -e "$src/$dir/.kunitconfig" ] || {
+	echo "ok 1 kunit # SKIP there are no suites in $dir" | tee "$result"
+	exit 0
+}
+step "build: kunit" "$OUT/logs/kunit-build.log" build
+step "run: kunit" "$OUT/logs/kunit-run.log" run ${1:+"$1"}
+# The suites' own KTAP alone; the kernel's log is part of the verdict.
+sed -i '/^ *\(KTAP\|1\.\.\|ok\|not ok\|#\)/!d' "$result"
+if grep -aE "$bad" "$build/test.log" >"$OUT/logs/kunit-bad.log"; then
+	sed 's/^/# /' "$OUT/logs/kunit-bad.log" >>"$result"
+	echo "not ok $(($(grep -cE '^(not )?ok' "$result") + 1)) kernel-log" >>"$result"
+fi
+"$TOP/scripts/ktap.py" --known "$TOP/tests/nested.tests" "kunit=$result"

@@ -1,0 +1,118 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+# usage: selftest.sh ours|peer [TEST…]
+#
+# Run KVM selftests in L0, all that tests/nested.tests lists or those named,
+# with KTAP in out/results/selftest-KERNEL.ktap. Tests share a boot; one that
+# exceeds its limit, or takes L0 with it, fails, and the others go on in the
+# next boot. Exit status 0: each did as the list says.
+
+. "$(dirname "$0")/lib.sh"
+
+case ${1:-} in
+ours|peer) kernel=$1 ;;
+-h|--help) usage 0 ;;
+*) usage 2 >&2 ;;
+esac
+shift
+
+S=$OUT/build/selftests
+LOGS=$OUT/logs/selftest-$kernel
+RESULT=$OUT/results/selftest-$kernel.ktap
+LIST=$TOP/tests/nested.tests
+
+build()
+{
+	local src
+
+	src=$(src_of ours)
+	kernel_make "$src" "$S" -s -j"$JOBS" headers_install
+	LDFLAGS=-static kernel_make "$src/tools/testing/selftests" "$S" \
+		-s -j"$JOBS" TARGETS=kvm
+}
+
+# image TEST…: L0's initramfs, with the list of what to run.
+image()
+{
+	local dir=$S/initrd id command
+
+	rm -rf "$dir"
+	mkdir -p "$dir"/{bin,dev,proc,sys,tmp,hugetlbfs,kvm/arm64}
+	cp "$OUT/guest/root/usr/bin/busybox" "$dir/bin/"
+	ln -s busybox "$dir/bin/sh"
+	install -m 755 "$TOP/scripts/init" "$dir/init"
+	for id in "$@"; do
+		command=$(awk -v id="$id" '$1 == id && $2 == "l0" { print $6 }' "$LIST")
+		[ -n "$command" ] || command=arm64/$id
+		[ -x "$S/kselftest/kvm/${command%%,*}" ] || command=${command#arm64/}
+		[ -x "$S/kselftest/kvm/${command%%,*}" ] ||
+			die "there is no selftest ${command%%,*}" "see $LIST and $S/kselftest/kvm"
+		"${CROSS}strip" -o "$dir/kvm/${command%%,*}" "$S/kselftest/kvm/${command%%,*}"
+		echo "$id ${command//,/ }"
+	done >"$dir/kvm/list"
+	(cd "$dir" && find . | cpio -o -H newc -R 0:0 --quiet) >"$S/initrd.img"
+}
+
+limit_of()
+{
+	awk -v id="$1" '$1 == id && $2 == "l0" { print $3; found = 1 }
+			END { if (!found) print 120 }' "$LIST"
+}
+
+# One boot; follows the report. Appends finished tests' KTAP to $RESULT and
+# leaves the tests that were not reached in $todo.
+boot()
+{
+	local report=$LOGS/report.log line running='' since=0 pid lines=0 stop=''
+
+	rm -f "$LOGS"/*.log
+	image "${todo[@]}"
+	LOGS=$LOGS "$TOP/scripts/boot.sh" -m 3072 "$kernel" "$S/initrd.img" -- \
+		LEVEL=0 JOB=selftest >"$LOGS/qemu.log" 2>&1 &
+	pid=$!
+	since=$SECONDS
+	while [ -z "$stop" ]; do
+		kill -0 $pid 2>/dev/null || stop="L0 ended"
+		sleep 0.5
+		[ -e "$report" ] || continue
+		while IFS= read -r line; do
+			lines=$((lines + 1))
+			case $line in
+			'# run '*) running=${line#\# run } since=$SECONDS ;;
+			'# done') stop='the end' ;;
+			'ok '*|'not ok '*)
+				todo=("${todo[@]:1}")
+				echo "$line" >>"$RESULT"
+				echo "# time $running $((SECONDS - since)) s" >>"$RESULT"
+				say "  $line ($((SECONDS - since)) s)"
+				running='' since=$SECONDS ;;
+			*) echo "$line" >>"$RESULT" ;;
+			esac
+		done < <(tail -n "+$((lines + 1))" "$report")
+		[ $((SECONDS - since)) -le "$(limit_of "$running")" ] || stop="no end after its limit"
+	done
+	kill $pid 2>/dev/null || true
+	wait $pid 2>/dev/null || true
+	if [ "$stop" != 'the end' ] && [ ${#todo[@]} -gt 0 ]; then
+		running=${running:-${todo[0]}}
+		tail -n 20 "$LOGS/L0.log" | sed 's/^/  # console: /' | tee -a "$RESULT" >&2
+		echo "not ok $running # $stop, $((SECONDS - since)) s" >>"$RESULT"
+		say "  not ok $running: $stop ($((SECONDS - since)) s)"
+		cp "$LOGS/L0.log" "$LOGS/L0-$running.txt"
+		todo=("${todo[@]:1}")
+	fi
+}
+
+mkdir -p "$LOGS" "$OUT/results" "$S"
+"$TOP/scripts/guest.sh" packages
+step "build: selftests" "$OUT/logs/selftest-build.log" build
+if [ $# -gt 0 ]; then
+	todo=("$@")
+else
+	mapfile -t todo < <(awk '$2 == "l0" { print $1 }' "$LIST")
+fi
+: >"$RESULT"
+while [ ${#todo[@]} -gt 0 ]; do
+	boot
+done
+"$TOP/scripts/ktap.py" --known "$LIST" "selftest=$RESULT"
