@@ -388,7 +388,8 @@ void kvm_nested_s2_flush(struct kvm *kvm);
  * @ipa: IPA of the page that the descriptor is in, before stage 2
  * @level: where the level goes, -1 to 3
  *
- * Return: 0, or nonzero if no descriptor of the walk is there.
+ * Return: 0, or -EAGAIN if the walk lost a race; see at.c for a walk that does
+ * not lead to @ipa.
  * Context: vcpu->mutex held; may sleep; takes kvm->srcu itself.
  */
 int __kvm_find_s1_desc_level(struct kvm_vcpu *vcpu, u64 va, u64 ipa,
@@ -402,7 +403,7 @@ union tlbi_info;
 /**
  * kvm_s2_mmu_iterate_by_vmid() - apply a TLBI to the shadow MMUs of a VMID
  * @kvm: the VM
- * @vmid: VMID of L1, as get_vmid() gives it
+ * @vmid: VMID of L1, as kvm_nested_vmid() gives it
  * @info: operand, handed through
  * @cb: called for each with MMUW; may drop the lock and take it again
  *

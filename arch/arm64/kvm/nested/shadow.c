@@ -775,6 +775,19 @@ static int shadow_pool_add(struct kvm *kvm)
 	return 0;
 }
 
+/* The page that NV2 redirects the vCPU's register accesses to. */
+static int vcpu_alloc_vncr_page(struct kvm_vcpu *vcpu)
+{
+	unsigned long page;
+
+	if (vcpu->arch.ctxt.vncr_array)
+		return 0;
+
+	page = get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	vcpu->arch.ctxt.vncr_array = (u64 *)page;
+	return page ? 0 : -ENOMEM;
+}
+
 /**
  * kvm_vcpu_init_nested() - nested state of a vCPU
  * @vcpu: the vCPU, being initialised with KVM_ARM_VCPU_HAS_EL2
@@ -788,29 +801,23 @@ static int shadow_pool_add(struct kvm *kvm)
  */
 int kvm_vcpu_init_nested(struct kvm_vcpu *vcpu)
 {
+	bool e2h0 = test_bit(KVM_ARM_VCPU_HAS_EL2_E2H0,
+			     vcpu->kvm->arch.vcpu_features);
 	struct kvm *kvm = vcpu->kvm;
 	size_t want;
 	int ret;
 
+	/* Of the VM, not of the vCPU: the pool is everybody's. */
 	lockdep_assert_held(&kvm->arch.config_lock);
 
-	if (test_bit(KVM_ARM_VCPU_HAS_EL2_E2H0, kvm->arch.vcpu_features) &&
-	    !cpus_have_final_cap(ARM64_HAS_HCR_NV1))
+	if (e2h0 && !cpus_have_final_cap(ARM64_HAS_HCR_NV1))
 		return -EINVAL;
 
-	if (!vcpu->arch.ctxt.vncr_array)
-		vcpu->arch.ctxt.vncr_array =
-			(u64 *)__get_free_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
-	if (!vcpu->arch.ctxt.vncr_array)
-		return -ENOMEM;
-
 	want = atomic_read(&kvm->online_vcpus) * NESTED_MMUS_PER_VCPU;
-	while (kvm->arch.nested_mmus_size < want) {
+	ret = vcpu_alloc_vncr_page(vcpu);
+	while (!ret && kvm->arch.nested_mmus_size < want)
 		ret = shadow_pool_add(kvm);
-		if (ret)
-			return ret;
-	}
-	return 0;
+	return ret;
 }
 
 /**
