@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * User-space tests of the nested-virtualization walkers: memory and KTAP.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <linux/errno.h>
+
+#include "harness.h"
+
+static FILE *ktap;
+static char *ktap_text;
+static size_t ktap_size;
+static unsigned int ktap_tests, ktap_failures;
+
+static FILE *ktap_file(void)
+{
+	if (!ktap)
+		ktap = open_memstream(&ktap_text, &ktap_size);
+	if (!ktap)
+		abort();
+	return ktap;
+}
+
+void ktap_ok(bool ok, const char *fmt, ...)
+{
+	va_list ap;
+
+	fprintf(ktap_file(), "%s %u ", ok ? "ok" : "not ok", ++ktap_tests);
+	va_start(ap, fmt);
+	vfprintf(ktap, fmt, ap);
+	va_end(ap);
+	fputc('\n', ktap);
+	ktap_failures += !ok;
+}
+
+void ktap_skip(const char *reason, const char *fmt, ...)
+{
+	va_list ap;
+
+	fprintf(ktap_file(), "ok %u ", ++ktap_tests);
+	va_start(ap, fmt);
+	vfprintf(ktap, fmt, ap);
+	va_end(ap);
+	fprintf(ktap, " # SKIP %s\n", reason);
+}
+
+void ktap_diag(const char *fmt, ...)
+{
+	va_list ap;
+
+	fputs("# ", ktap_file());
+	va_start(ap, fmt);
+	vfprintf(ktap, fmt, ap);
+	va_end(ap);
+	fputc('\n', ktap);
+}
+
+int ktap_finish(void)
+{
+	fclose(ktap_file());
+	printf("KTAP version 1\n1..%u\n%s", ktap_tests, ktap_text);
+	free(ktap_text);
+	return ktap_failures || !ktap_tests;
+}
+
+const char *kind_name(enum kvm_fault_kind kind)
+{
+	static const char *const names[] = {
+		[KVM_FAULT_NONE]	 = "no_kind",
+		[KVM_FAULT_TRANSLATION]	 = "translation",
+		[KVM_FAULT_ADDRESS_SIZE] = "address_size",
+		[KVM_FAULT_ACCESS_FLAG]	 = "access_flag",
+		[KVM_FAULT_PERMISSION]	 = "permission",
+		[KVM_FAULT_ALIGNMENT]	 = "alignment",
+		[KVM_FAULT_SEA_TTW]	 = "sea_ttw",
+	};
+
+	return (size_t)kind < ARRAY_SIZE(names) ?
+	       names[kind] : "bad_kind";
+}
+
+const char *result_name(int ret, const struct kvm_walk_fault *fault)
+{
+	if (!ret)
+		return "none";
+	if (ret == KVM_WALK_FAULT)
+		return kind_name(fault->kind);
+	return ret == -EAGAIN ? "-EAGAIN" : "bad_result";
+}
+
+struct word *mem_find(struct mem *mem, u64 pa)
+{
+	unsigned int i;
+
+	for (i = 0; i < mem->nwords; i++)
+		if (mem->words[i].pa == pa)
+			return &mem->words[i];
+	return NULL;
+}
+
+void mem_set(struct mem *mem, u64 pa, u64 val)
+{
+	struct word *word = mem_find(mem, pa);
+
+	if (!word) {
+		if (mem->nwords == MEM_WORDS)
+			abort();
+		word = &mem->words[mem->nwords++];
+	}
+	*word = (struct word) { .pa = pa, .val = val };
+}
+
+static int mem_read(void *ctx, u64 pa, u64 *raw, struct kvm_walk_fault *fault)
+{
+	struct mem *mem = ctx;
+	struct word *word = mem_find(mem, pa);
+
+	(void)fault;
+	if (mem->nreads < MEM_LOG)
+		mem->reads[mem->nreads] = (struct log_read) {
+			.pa = pa, .val = word ? word->val : 0, .abort = !word,
+		};
+	mem->nreads++;
+	if (!word)
+		return KVM_WALK_FAULT;
+	*raw = word->val;
+	return 0;
+}
+
+static int mem_cas(void *ctx, u64 pa, u64 old, u64 new,
+		   struct kvm_walk_fault *fault)
+{
+	struct mem *mem = ctx;
+	struct word *word;
+	bool abort;
+
+	(void)fault;
+	if (mem->race)
+		mem->race(mem, mem->ncas, pa);
+	mem->ncas++;
+
+	word = mem_find(mem, pa);
+	abort = !word || word->ro;
+	if (!abort && word->val != old)
+		return -EAGAIN;
+
+	if (mem->nwrites < MEM_LOG)
+		mem->writes[mem->nwrites] = (struct log_write) {
+			.pa = pa, .old = old, .new = new, .abort = abort,
+		};
+	mem->nwrites++;
+	if (abort)
+		return KVM_WALK_FAULT;
+	word->val = new;
+	return 0;
+}
+
+const struct kvm_walk_ops mem_ops = { .read = mem_read, .cas = mem_cas };
+
+static int s1_locate(const struct s1_mem *mem, u64 ipa,
+		     enum kvm_access_type type, u64 *pa,
+		     struct kvm_walk_fault *fault)
+{
+	const struct kvm_access acc = { .type = type };
+	struct kvm_walk_fault s2_fault;
+	struct kvm_s2_result res;
+	int ret;
+
+	*pa = ipa;
+	if (!mem->s2)
+		return 0;
+
+	ret = kvm_s2_walk(mem->s2, &mem->phys, ipa, &acc, &res, &s2_fault);
+	if (ret > 0)
+		*fault = s2_fault;
+	if (!ret)
+		*pa = res.oa;
+	return ret;
+}
+
+static int s1_mem_read(void *ctx, u64 ipa, u64 *raw,
+		       struct kvm_walk_fault *fault)
+{
+	struct s1_mem *mem = ctx;
+	u64 pa;
+	int ret;
+
+	mem->nreads++;
+	ret = s1_locate(mem, ipa, KVM_ACC_TTW, &pa, fault);
+	return ret ? ret : mem->phys.ops->read(mem->phys.ctx, pa, raw, fault);
+}
+
+static int s1_mem_cas(void *ctx, u64 ipa, u64 old, u64 new,
+		      struct kvm_walk_fault *fault)
+{
+	struct s1_mem *mem = ctx;
+	u64 pa;
+	int ret;
+
+	ret = s1_locate(mem, ipa, KVM_ACC_TTW_UPDATE, &pa, fault);
+	return ret ? ret :
+	       mem->phys.ops->cas(mem->phys.ctx, pa, old, new, fault);
+}
+
+const struct kvm_walk_ops s1_mem_ops = {
+	.read = s1_mem_read,
+	.cas = s1_mem_cas,
+};

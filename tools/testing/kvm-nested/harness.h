@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * User-space tests of the nested-virtualization walkers: what they share.
+ *
+ * The pure core (walk.h, s1walk.h, fault.h) is compiled as it is. A test gives
+ * it a configuration, and memory by way of struct kvm_walk_ops; this file has
+ * the memory that remembers what was done to it, the memory behind a stage 2,
+ * and the way to report. Single-threaded: what another CPU does to the tables
+ * happens inside of the operations.
+ */
+#ifndef __KVM_NESTED_TEST_HARNESS_H
+#define __KVM_NESTED_TEST_HARNESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <linux/bits.h>
+#include <linux/compiler.h>
+#include <linux/kernel.h>
+#include <linux/types.h>
+
+#include "nested/walk.h"
+#include "nested/s1walk.h"
+
+#define ALL_GRANULES	(BIT(12) | BIT(14) | BIT(16))
+
+/* At most this many descriptors are fetched by a walk of one stage. */
+#define MAX_LEVELS	5
+
+/* KTAP: results are kept until ktap_finish(), which prints the plan first. */
+__printf(2, 3) void ktap_ok(bool ok, const char *fmt, ...);
+__printf(2, 3) void ktap_skip(const char *reason, const char *fmt, ...);
+__printf(1, 2) void ktap_diag(const char *fmt, ...);
+int ktap_finish(void);
+
+const char *kind_name(enum kvm_fault_kind kind);
+const char *result_name(int ret, const struct kvm_walk_fault *fault);
+
+/* Small memory; what is not in it aborts. */
+struct word {
+	u64 pa;
+	u64 val;
+	bool ro;		/* updates abort */
+};
+
+struct log_read {
+	u64 pa;
+	u64 val;
+	bool abort;
+};
+
+struct log_write {
+	u64 pa;
+	u64 old;
+	u64 new;
+	bool abort;
+};
+
+#define MEM_WORDS	16
+#define MEM_LOG		64
+
+struct mem {
+	struct word words[MEM_WORDS];
+	struct log_read reads[MEM_LOG];
+	struct log_write writes[MEM_LOG];
+	unsigned int nwords, nreads, nwrites;
+	unsigned int ncas;	/* attempts, lost races as well */
+	/* Called before each compare-and-swap: what another CPU does. */
+	void (*race)(struct mem *mem, unsigned int ncas, u64 pa);
+};
+
+extern const struct kvm_walk_ops mem_ops;
+
+void mem_set(struct mem *mem, u64 pa, u64 val);
+struct word *mem_find(struct mem *mem, u64 pa);
+
+/* Memory at IPAs, behind @s2; a NULL @s2 is a stage 2 that is off. */
+struct s1_mem {
+	const struct kvm_s2_config *s2;
+	struct kvm_walk_mem phys;
+	unsigned int nreads;	/* of stage-1 descriptors */
+};
+
+extern const struct kvm_walk_ops s1_mem_ops;
+
+/* The tests, each reports for itself. */
+void run_vectors(const char *path);
+void run_properties(unsigned int rounds, u64 seed);
+void run_races(void);
+void run_faults(void);
+
+/* One round of a property test, driven by bytes; false and a reason. */
+bool property_round(const u8 *data, size_t size, u64 seed, char *why,
+		    size_t why_size);
+
+#endif
