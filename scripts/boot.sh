@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# usage: boot.sh [-t SECONDS] [-m MEGABYTES] [-c CPUS] KERNEL INITRD [DISK] -- APPEND…
+# usage: boot.sh [-t SECONDS] [-m MEGABYTES] KERNEL INITRD [DISK] -- APPEND…
 #
 # Run L0: the kernel image KERNEL (or ours, or peer) at EL2 under QEMU. The
 # console is standard input and output, or $LOGS/L0.log where LOGS is set; then
@@ -9,12 +9,11 @@
 
 . "$(dirname "$0")/lib.sh"
 
-limit=0 memory=2048 cpus=1
-while getopts t:m:c:h opt; do
+limit=0 memory=2048
+while getopts t:m:h opt; do
 	case $opt in
 	t) limit=$OPTARG ;;
 	m) memory=$OPTARG ;;
-	c) cpus=$OPTARG ;;
 	h) usage ;;
 	*) usage 2 >&2 ;;
 	esac
@@ -38,11 +37,11 @@ done
 qemu=(qemu-system-aarch64
 	-M "virt,virtualization=on,gic-version=3,dtb-randomness=off"
 	-cpu "max,pauth-impdef=on,sme=off,${CPU:-lpa2=off}"
-	-accel tcg -smp "$cpus" -m "$memory"
+	-accel tcg -smp 1 -m "$memory"
+	-icount "shift=0,sleep=off" -seed 1 -rtc "base=2026-01-01,clock=vm"
 	-nodefaults -no-reboot -display none
 	-kernel "$kernel" -initrd "$initrd"
 	-append "console=ttyAMA0 kvm-arm.mode=nested $*")
-[ "$cpus" -gt 1 ] || qemu+=(-icount "shift=0,sleep=off" -seed 1 -rtc "base=2026-01-01,clock=vm")
 # shellcheck disable=SC2054 # a comma within an option of QEMU
 [ -z "$disk" ] || qemu+=(-drive "file=$disk,if=none,id=d,format=raw,readonly=on"
 	-device virtio-blk-device,drive=d)

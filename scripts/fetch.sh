@@ -84,10 +84,9 @@ source_of_base()
 # unpack DIR EXCLUDED…
 unpack()
 {
-	local dir=$1 file
-	local -a exclude=()
+	local dir=$1 exclude
 	shift
-	for file in "$@"; do exclude+=("--exclude=*/$file"); done
+	exclude=("${@/#/--exclude=*/}")
 	mkdir -p "$dir"
 	if [ -n "$tree" ]; then
 		tar -C "$tree/.." --exclude-vcs "${exclude[@]}" --exclude='*.o' -c "${tree##*/}" |
@@ -101,15 +100,14 @@ unpack()
 # The hashes of the base's FILES, without their text touching the disk.
 hashes()
 {
-	local file
 	[ $# -gt 0 ] || return 0
 	if [ -n "$tree" ]; then
 		(cd "$tree" && sha256sum "$@" 2>/dev/null) || true
-		return
+	else
+		# shellcheck disable=SC2016
+		tar -xf "$tarball" --wildcards "${@/#/*/}" \
+			--to-command='echo "$(sha256sum | cut -d" " -f1)  ${TAR_FILENAME#*/}"'
 	fi
-	# shellcheck disable=SC2016
-	tar -xf "$tarball" --wildcards "${@/#/*/}" \
-		--to-command='echo "$(sha256sum | cut -d" " -f1)  ${TAR_FILENAME#*/}"'
 }
 
 version()
@@ -133,7 +131,7 @@ without=''
 state="$id without: ${without//$'\n'/ }"
 [ "$(cat "$dir.base" 2>/dev/null)" != "$state" ] || exit 0
 
-need_space "$OUT" 4
+need_space "$OUT" 8
 rm -rf "$dir" "$dir.new" "$dir.base"
 # shellcheck disable=SC2086
 step "unpack: ${id%% /*} -> ${dir#"$TOP/"}" "$OUT/logs/unpack.log" unpack "$dir.new" $without
