@@ -65,7 +65,7 @@ static void s1_vm_features(struct kvm *kvm, struct kvm_s1_features *feat)
 			       KVM_PT_PA_BITS_LARGE),
 		.gran	= s1_granules(kvm),
 		.lpa2	= s1_lpa2_granules(kvm),
-		.lva	= kvm_has_feat_enum(kvm, ID_AA64MMFR2_EL1, VARange, 52),
+		.lva	= kvm_has_feat(kvm, ID_AA64MMFR2_EL1, VARange, 52),
 		.ttst	= kvm_has_feat_enum(kvm, ID_AA64MMFR2_EL1, ST, 48_47),
 		.haf	= kvm_has_feat(kvm, ID_AA64MMFR1_EL1, HAFDBS, AF),
 		.hdbs	= kvm_has_feat(kvm, ID_AA64MMFR1_EL1, HAFDBS, DBM),
@@ -157,6 +157,7 @@ static void s1_config(struct kvm_vcpu *vcpu, enum kvm_s1_regime regime,
 /**
  * struct s1_mem - context of the descriptor operations
  * @vcpu: the vCPU
+ * @ops: operations on canonical memory
  * @s2: L1's stage 2, which the tables are behind
  * @behind_s2: they are
  * @find: page that is looked for, by __kvm_find_s1_desc_level()
@@ -164,6 +165,7 @@ static void s1_config(struct kvm_vcpu *vcpu, enum kvm_s1_regime regime,
  */
 struct s1_mem {
 	struct kvm_vcpu *vcpu;
+	const struct kvm_walk_ops *ops;
 	struct kvm_s2_config s2;
 	bool behind_s2;
 	u64 find;
@@ -181,6 +183,7 @@ static void s1_mem_init(struct s1_mem *mem, struct kvm_vcpu *vcpu,
 {
 	*mem = (struct s1_mem) {
 		.vcpu		= vcpu,
+		.ops		= &kvm_nested_mem_ops,
 		.behind_s2	= s1_behind_s2(vcpu, regime),
 	};
 
@@ -193,6 +196,10 @@ static int s1_mem_locate(struct s1_mem *mem, u64 addr,
 			 enum kvm_access_type type, u64 *pa,
 			 struct kvm_walk_fault *fault)
 {
+	const struct kvm_walk_mem canonical = {
+		.ops	= mem->ops,
+		.ctx	= mem->vcpu->kvm,
+	};
 	const struct kvm_access acc = { .type = type };
 	struct kvm_walk_fault s2_fault;
 	struct kvm_s2_result res;
@@ -202,8 +209,7 @@ static int s1_mem_locate(struct s1_mem *mem, u64 addr,
 	if (!mem->behind_s2)
 		return 0;
 
-	ret = kvm_nested_s2_translate(mem->vcpu, &mem->s2, addr, &acc, &res,
-				      &s2_fault);
+	ret = kvm_s2_walk(&mem->s2, &canonical, addr, &acc, &res, &s2_fault);
 	if (!ret)
 		*pa = res.oa;
 	else if (ret > 0)
@@ -222,7 +228,7 @@ static int s1_mem_read(void *ctx, u64 addr, u64 *raw,
 	if (ret)
 		return ret;
 
-	return kvm_nested_mem_ops.read(mem->vcpu->kvm, pa, raw, fault);
+	return mem->ops->read(mem->vcpu->kvm, pa, raw, fault);
 }
 
 static int s1_mem_cas(void *ctx, u64 addr, u64 old, u64 new,
@@ -236,7 +242,7 @@ static int s1_mem_cas(void *ctx, u64 addr, u64 old, u64 new,
 	if (ret)
 		return ret;
 
-	return kvm_nested_mem_ops.cas(mem->vcpu->kvm, pa, old, new, fault);
+	return mem->ops->cas(mem->vcpu->kvm, pa, old, new, fault);
 }
 
 static const struct kvm_walk_ops s1_mem_ops = {
@@ -523,6 +529,27 @@ static int s1_find_cas(void *ctx, u64 addr, u64 old, u64 new,
 	return KVM_WALK_FAULT;
 }
 
+/*
+ * Stage 2 goes on as if it had set the Access flag, or the search would end
+ * there. It must not set it: there may be no vCPU running on this thread.
+ */
+static int s1_find_s2_read(void *ctx, u64 pa, u64 *raw,
+			   struct kvm_walk_fault *fault)
+{
+	return kvm_nested_mem_ops.read(ctx, pa, raw, fault);
+}
+
+static int s1_find_s2_cas(void *ctx, u64 pa, u64 old, u64 new,
+			  struct kvm_walk_fault *fault)
+{
+	return 0;
+}
+
+static const struct kvm_walk_ops s1_find_s2_ops = {
+	.read	= s1_find_s2_read,
+	.cas	= s1_find_s2_cas,
+};
+
 static const struct kvm_walk_ops s1_find_ops = {
 	.read	= s1_find_read,
 	.cas	= s1_find_cas,
@@ -566,6 +593,7 @@ int __kvm_find_s1_desc_level(struct kvm_vcpu *vcpu, u64 va, u64 ipa, int *level)
 
 	idx = srcu_read_lock(&vcpu->kvm->srcu);
 	s1_mem_init(&ctx, vcpu, regime);
+	ctx.ops = &s1_find_s2_ops;
 	ctx.find = ipa;
 	ret = kvm_s1_walk(&cfg, &mem, va, &acc, &res, &fault);
 	srcu_read_unlock(&vcpu->kvm->srcu, idx);
