@@ -169,8 +169,9 @@ int kvm_nested_s2_translate(struct kvm_vcpu *vcpu,
  * about fetching a descriptor; the shadow entry that this leads to is readable,
  * so a permission fault after it can only be about updating the descriptor.
  *
- * Cache maintenance reports WnR=1 whatever permission it needs, if any. If the
- * hardware refused it for lack of permission it is one that needs it.
+ * Cache maintenance reports WnR=1 whatever permission it needs, if any. What
+ * hardware refused for lack of one is a DC C* at EL0, which needs to read, or a
+ * DC IVAC at EL1, which needs to write.
  */
 static void s2_abort_access(struct kvm_vcpu *vcpu, struct kvm_access *acc)
 {
@@ -183,7 +184,8 @@ static void s2_abort_access(struct kvm_vcpu *vcpu, struct kvm_access *acc)
 	else if (kvm_vcpu_trap_is_iabt(vcpu))
 		acc->type = KVM_ACC_EXEC;
 	else if (kvm_vcpu_dabt_is_cm(vcpu))
-		acc->type = perm ? KVM_ACC_CMO_WRITE : KVM_ACC_CMO;
+		acc->type = !perm ? KVM_ACC_CMO :
+			    acc->el0 ? KVM_ACC_CMO_READ : KVM_ACC_CMO_WRITE;
 	else
 		acc->type = kvm_is_write_fault(vcpu) ? KVM_ACC_WRITE :
 						       KVM_ACC_READ;
