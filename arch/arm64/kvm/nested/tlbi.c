@@ -162,7 +162,7 @@ unsigned long compute_tlb_inval_range(struct kvm_s2_mmu *mmu, u64 val)
 	lockdep_assert_held_write(&kvm->mmu_lock);
 
 	/* Level 0 says "no hint" in all formats but that of DS. */
-	if (shift && level)
+	if (shift && level && kvm_has_feat(kvm, ID_AA64MMFR2_EL1, TTL, IMP))
 		size = BIT_ULL(kvm_pt_level_shift(shift, level));
 	else
 		size = kvm_nested_mmu_leaf_size(mmu, ipa,
@@ -265,6 +265,12 @@ static bool tlbi_el2_ds(struct kvm_vcpu *vcpu)
 	return tcr & (vcpu_el2_e2h_is_set(vcpu) ? TCR_DS : TCR_EL2_DS);
 }
 
+static bool tlbi_el2_asid16(struct kvm_vcpu *vcpu)
+{
+	return (vcpu_read_sys_reg(vcpu, TCR_EL2) & TCR_EL1_AS) &&
+	       kvm_has_feat_enum(vcpu->kvm, ID_AA64MMFR0_EL1, ASIDBITS, 16);
+}
+
 static void tlbi_s1_scope(u32 instr, u64 val, bool ds,
 			  struct kvm_tlbi_scope *scope)
 {
@@ -318,6 +324,9 @@ void kvm_handle_s1e2_tlbi(struct kvm_vcpu *vcpu, u32 inst, u64 val)
 		return;
 
 	tlbi_s1_scope(inst, val, tlbi_el2_ds(vcpu), &scope);
+	/* Bits above the width in force are RES0, and ignored. */
+	if (!tlbi_el2_asid16(vcpu))
+		scope.asid &= GENMASK(7, 0);
 
 	guard(write_lock)(&kvm->mmu_lock);
 	kvm_vncr_invalidate_va(kvm, &scope);
