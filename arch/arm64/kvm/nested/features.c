@@ -349,9 +349,19 @@ static struct resx resx_zcr_el2(struct kvm *kvm, enum vcpu_sysreg reg)
 	};
 }
 
+/* NV1 exists only if HCR_EL2.E2H can be 0, and not even then for NI_NV1. */
+static struct resx resx_hcr_el2(struct kvm *kvm, enum vcpu_sysreg reg)
+{
+	struct resx resx = get_reg_fixed_bits(kvm, reg);
+
+	if (kvm_has_feat_enum(kvm, ID_AA64MMFR4_EL1, E2H0, NI_NV1))
+		resx.res0 |= HCR_EL2_NV1;
+	return resx;
+}
+
 static const struct nv_reg_masks nv_reg_masks[] = {
+	{ HCR_EL2,	resx_hcr_el2 },
 	/* The VM's configuration says everything about these. */
-	{ HCR_EL2,	get_reg_fixed_bits },
 	{ HCRX_EL2,	get_reg_fixed_bits },
 	{ HFGRTR_EL2,	get_reg_fixed_bits },
 	{ HFGWTR_EL2,	get_reg_fixed_bits },

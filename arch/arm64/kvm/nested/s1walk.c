@@ -804,8 +804,10 @@ static int s1_walk_once(const struct kvm_s1_config *cfg,
 	if (ret)
 		return ret;
 
-	return kvm_pt_update(&range->geom, mem, &res->leaf,
-			     s1_updated_desc(cfg, res->leaf.desc, acc), fault);
+	ret = kvm_pt_update(&range->geom, mem, &res->leaf,
+			    s1_updated_desc(cfg, res->leaf.desc, acc), fault);
+	res->clean = cfg->hd && (res->leaf.desc & S1_DESC_AP2);
+	return ret;
 }
 
 /* The MMU is off: the output is the input, if there is such an address. */
@@ -918,14 +920,12 @@ static u8 s2_combine_device(u8 s1, u8 memattr)
 	return s1_attr_is_device(s1) && s1 < s2 ? s1 : s2;
 }
 
-static u8 s2_combine_type(u8 s1, u8 memattr, bool cd)
+static u8 s2_combine_type(u8 s1, u8 memattr)
 {
 	if (!FIELD_GET(S2_MEMATTR_OUTER, memattr))
 		return s2_combine_device(s1, memattr);
 	if (s1_attr_is_device(s1))
 		return s1;
-	if (cd)
-		return S1_MAIR_NORMAL_NC;
 
 	return s2_combine_nibble(s1 >> 4,
 				 FIELD_GET(S2_MEMATTR_OUTER, memattr)) << 4 |
@@ -986,7 +986,11 @@ void kvm_s2_combine_attr(const struct kvm_s2_config *cfg,
 	if (cfg->fwb)
 		attr->mair = s2_fwb_type(s1, memattr);
 	else
-		attr->mair = s2_combine_type(s1, memattr, regs->cd);
+		attr->mair = s2_combine_type(s1, memattr);
+
+	/* Whatever the encoding of MemAttr, FEAT_S2FWB's included. */
+	if (regs->cd && !s1_attr_is_device(attr->mair))
+		attr->mair = S1_MAIR_NORMAL_NC;
 
 	attr->sh = s1_effective_sh(attr->mair, s2_combine_sh(attr->sh, sh));
 }

@@ -198,6 +198,7 @@ struct kvm_s1_perms {
  * @unpriv: what EL0 may do
  * @readable: the kind of access asked for may read, PAN included
  * @writable: it may write
+ * @clean: and sets the dirty state when it does, which this walk has not
  * @executable: it may execute
  * @attr: memory type and shareability
  * @mmu_off: flat translation, stage 1 is off
@@ -213,6 +214,7 @@ struct kvm_s1_result {
 	struct kvm_s1_perms unpriv;
 	bool readable;
 	bool writable;
+	bool clean;
 	bool executable;
 	struct kvm_mem_attr attr;
 	bool mmu_off;

@@ -420,6 +420,13 @@ static int vncr_faultin(struct kvm *kvm, bool write, struct vncr_page *p)
 	return 0;
 }
 
+/* A first write that has to set the dirty state must abort, to be seen. */
+static bool vncr_writable(const struct kvm_s1_result *res,
+			  const struct vncr_page *p)
+{
+	return res->writable && !res->clean && p->writable;
+}
+
 static void vncr_set_entry(struct vncr_tlb *tlb, u64 va,
 			   const struct kvm_s1_result *res,
 			   const struct vncr_page *p)
@@ -435,7 +442,7 @@ static void vncr_set_entry(struct vncr_tlb *tlb, u64 va,
 	tlb->asid = res->asid;
 	tlb->global = !res->ng;
 	tlb->mmu_off = res->mmu_off;
-	tlb->writable = p->writable && res->writable;
+	tlb->writable = vncr_writable(res, p);
 	WRITE_ONCE(tlb->valid, true);
 }
 
@@ -446,7 +453,7 @@ static int vncr_install(struct kvm_vcpu *vcpu, u64 va, unsigned long seq,
 {
 	struct vncr_tlb *tlb = vcpu->arch.vncr_tlb;
 	struct kvm *kvm = vcpu->kvm;
-	bool writable = p->writable && res->writable;
+	bool writable = vncr_writable(res, p);
 	int ret = 0;
 
 	scoped_guard(read_lock, &kvm->mmu_lock) {
