@@ -30,6 +30,12 @@ static struct kvm_memory_slot *guest_mem_slot(struct kvm *kvm, u64 pa)
 	return gfn_to_memslot(kvm, gpa_to_gfn(pa));
 }
 
+/* Userspace is about to replace the slot: there is no telling by what. */
+static bool guest_mem_moving(const struct kvm_memory_slot *slot)
+{
+	return slot && (slot->flags & KVM_MEMSLOT_INVALID);
+}
+
 static int guest_mem_read(void *ctx, u64 pa, u64 *raw,
 			  struct kvm_walk_fault *fault)
 {
@@ -37,6 +43,8 @@ static int guest_mem_read(void *ctx, u64 pa, u64 *raw,
 	unsigned long hva;
 	__le64 word;
 
+	if (guest_mem_moving(slot))
+		return -EAGAIN;
 	hva = gfn_to_hva_memslot_prot(slot, gpa_to_gfn(pa), NULL);
 	if (kvm_is_error_hva(hva))
 		return KVM_WALK_FAULT;
@@ -67,6 +75,8 @@ static int guest_mem_cas(void *ctx, u64 pa, u64 old, u64 new,
 	unsigned long hva;
 	void *base;
 
+	if (guest_mem_moving(slot))
+		return -EAGAIN;
 	hva = gfn_to_hva_memslot_prot(slot, gpa_to_gfn(pa), &writable);
 	if (kvm_is_error_hva(hva) || !writable)
 		return KVM_WALK_FAULT;
