@@ -69,14 +69,14 @@ candidate()
 	apt-cache "${apt[@]}" policy "$1" | sed -n 's/ *Candidate: \([0-9]*:\)\?//p' | grep -v none
 }
 
-# A Debian suite whose own QEMU is too old: look in its backports too, through
-# a copy of the machine's sources, so that /etc/apt stays as it is.
+# Where the suite alone will not do: look in its backports too, through a copy of
+# the machine's sources, so that /etc/apt stays as it is.
 add_backports()
 {
 	local parts=$OUT/apt-host codename
 	codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
 
-	say "setup: QEMU $(candidate qemu-system-arm || true) is too old, taking it from $codename-backports"
+	say "setup: looking in $codename-backports too"
 	rm -rf "$parts"
 	mkdir -p "$parts"
 	cp /etc/apt/sources.list.d/* "$parts/" 2>/dev/null || true
@@ -113,15 +113,21 @@ if [ -n "$packages" ]; then
 	say "setup: installing $packages"
 	apt=(-o APT::Sandbox::User=root) suite=()
 	update
-	case " $packages " in
-	*' qemu-system-arm '*)
-		if ! at_least "$(candidate qemu-system-arm || true)" "$QEMU_NEEDED"; then
-			add_backports
-		fi
-		install "${suite[@]}" install qemu-system-arm ;;
-	esac
-	# shellcheck disable=SC2086
-	install install ${packages/qemu-system-arm/}
+	others=${packages/qemu-system-arm/}
+	if [ -n "${others// /}" ]; then
+		# A library that came from backports wants its headers from there.
+		# shellcheck disable=SC2086
+		apt-get "${apt[@]}" -s install $others >/dev/null 2>&1 || add_backports
+		# shellcheck disable=SC2086
+		install "${suite[@]}" install $others
+	fi
+	# QEMU last: backports move some of its libraries on, and with them
+	# their development packages.
+	if [ "$others" != "$packages" ]; then
+		at_least "$(candidate qemu-system-arm || true)" "$QEMU_NEEDED" ||
+			[ -n "${suite[*]}" ] || add_backports
+		install "${suite[@]}" install qemu-system-arm
+	fi
 fi
 at_least "$(qemu_version)" "$QEMU_NEEDED" ||
 	die "QEMU is $(qemu_version), and FEAT_NV2 came in $QEMU_NEEDED" \
