@@ -30,7 +30,7 @@ check()
 	local log=$OUT/logs/check-$1.log
 
 	number=$((number + 1))
-	"$2" >"$log" 2>&1 </dev/null || true
+	("$2") >"$log" 2>&1 </dev/null || true
 	if [ ! -s "$log" ]; then
 		echo "ok $number $1"
 	elif grep -q '^SKIP ' "$log"; then
@@ -52,15 +52,21 @@ manifest()
 			s/^> \(.*\)/\1: in the tree, not in overlay.manifest/p'
 }
 
-# The architecture's own names (nTLBPA, VARange) are not ours to change.
-but_architecture()
+# Names of the architecture (nTLBPA) and of the base (sys_reg_CRm) are not ours
+# to change.
+but_given_names()
 {
 	local line name
 
 	while IFS= read -r line; do
-		name=$(sed -n 's/.*:CAMELCASE:.*<\(.*_\)\?\(.*\)>$/\2/p' <<<"$line")
-		[ -n "$name" ] && grep -qw "$name" "$src/arch/arm64/tools/sysreg" ||
-			echo "${line#"$TOP/"}"
+		name=$(sed -n 's/.*:CAMELCASE:.*<\(.*\)>$/\1/p' <<<"$line")
+		if [ -n "$name" ] && {
+		   grep -qwE "${name##*_}|$(cut -d_ -f1,2 <<<"$name")" \
+			"$src/arch/arm64/tools/sysreg" ||
+		   grep -rqw --exclude=kvm_nested.h "$name" "$src/arch/arm64/include/asm"; }; then
+			continue
+		fi
+		echo "${line#"$TOP/"}"
 	done
 }
 
@@ -78,11 +84,11 @@ checkpatch()
 		esac
 		"$src/scripts/checkpatch.pl" --root="$src" --strict --terse --no-summary \
 			--show-types "${options[@]}" -f "$TOP/$file"
-	done 2>/dev/null | but_architecture
+	done 2>/dev/null | but_given_names
 	for file in "${patches[@]}"; do
 		"$src/scripts/checkpatch.pl" --root="$src" --strict --terse --no-summary \
 			--show-types --no-signoff "$TOP/$file"
-	done 2>/dev/null | but_architecture
+	done 2>/dev/null | but_given_names
 }
 
 kerneldoc()
@@ -101,11 +107,12 @@ compile()
 	{
 		kernel_make "$src" "$build" -s allnoconfig
 		ARCH=arm64 "$src/scripts/kconfig/merge_config.sh" -m -O "$build" "$build/.config" \
-			configs/base.config configs/nested.config configs/kunit.config
+			"$TOP"/configs/{base,nested,kunit}.config
 		kernel_make "$src" "$build" -s olddefconfig
 	} >"$log" 2>&1
 	(cd "$build" && rm -f "${objects[@]}")
-	kernel_make "$src" "$build" -s -k -j"$JOBS" W=1 C=1 "${objects[@]}" >>"$log" 2>&1 ||
+	kernel_make "$src" "$build" -s -k -j"$JOBS" W=1 C=1 \
+		CHECK="sparse -D__typeof_unqual__=__typeof__" "${objects[@]}" >>"$log" 2>&1 ||
 		echo "ours do not compile: $log"
 	grep -E "(warning|error):" "$log" |
 		grep -F "$(printf '%s\n' "${ours[@]}")"
