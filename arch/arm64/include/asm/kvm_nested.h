@@ -167,7 +167,6 @@ void kvm_nested_setup_mdcr_el2(struct kvm_vcpu *vcpu);
  * struct kvm_s2_trans - outcome of a walk of L1's stage 2
  * @output: exact canonical IPA
  * @size: bytes mapped by L1's leaf; at least PAGE_SIZE
- * @desc: L1's leaf descriptor
  * @mmu_seq: kvm->mmu_invalidate_seq, sampled before the walk
  * @inv_seq: the shadow MMU's nested_inv_seq, sampled before the walk
  * @esr: syndrome for L1, if the walk or the permission check failed
@@ -181,7 +180,6 @@ void kvm_nested_setup_mdcr_el2(struct kvm_vcpu *vcpu);
 struct kvm_s2_trans {
 	u64 output;
 	u64 size;
-	u64 desc;
 	u64 mmu_seq;
 	u64 inv_seq;
 	u32 esr;
@@ -278,22 +276,11 @@ static inline bool kvm_s2_trans_exec_el1(struct kvm *kvm,
 }
 
 /**
- * kvm_s2_trans_mmu_seq() - when was the walk made?
- * @trans: the translation
- *
- * Return: the value for mmu_invalidate_retry(), sampled before the walk.
- */
-static inline unsigned long
-kvm_s2_trans_mmu_seq(const struct kvm_s2_trans *trans)
-{
-	return trans->mmu_seq;
-}
-
-/**
  * kvm_encode_nested_level() - L1's leaf level as software bits of a shadow leaf
  * @trans: the translation
  *
- * Level 0 and "not recorded" look the same; both get the largest TLBI range.
+ * Level 0 says that there is no leaf: L1 has no blocks there, as it is not
+ * offered the format (VTCR_EL2.DS) that does.
  *
  * Return: bits to OR into enum kvm_pgtable_prot, within KVM_NV_GUEST_MAP_SZ.
  */
@@ -432,6 +419,18 @@ u16 kvm_nested_current_vmid(struct kvm_vcpu *vcpu);
  * Context: MMUW; may drop the lock on the way.
  */
 void kvm_nested_tlbi_unmap(struct kvm_s2_mmu *mmu, u64 start, u64 size);
+
+/**
+ * kvm_nested_tlbi_unmap_range() - the same for a TLBI by range
+ * @mmu: the shadow MMU
+ * @start: first nested IPA, in bytes
+ * @size: size in bytes; what lies beyond the MMU's input size is ignored
+ *
+ * Whole L1 leaves are removed, whichever part of them is in the range.
+ *
+ * Context: MMUW; may be dropped and taken again.
+ */
+void kvm_nested_tlbi_unmap_range(struct kvm_s2_mmu *mmu, u64 start, u64 size);
 
 /**
  * compute_tlb_inval_range() - bytes that a TLBI by IPA has to remove

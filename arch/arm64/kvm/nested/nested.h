@@ -7,12 +7,18 @@
  *
  * Locks
  *   field or action                              lock
- *   kvm->arch.nested_mmus[], nested_mmus_size    mmu_lock, write side to change
+ *   kvm->arch.nested_mmus[], nested_mmus_size,   mmu_lock, write side to change
+ *     nested_mmus_next
+ *   kvm->arch.nested_vncr_count                  atomic, by the holder of an entry
+ *   kvm->arch.nested_vncr_seq                    mmu_lock, write side to change; read
+ *                                                without, see vncr.c
  *   mmu->tlb_vttbr, tlb_vtcr,                    mmu_lock, write side to change; a
  *     nested_stage2_enabled                      vCPU that holds a reference may
  *                                                read without
  *   mmu->refcnt                                  atomic; 0 -> 1 under mmu_lock (read)
  *   mmu->pending_unmap                           mmu_lock, write side to change
+ *   mmu->nested_content                          atomic bits, set under the read side,
+ *                                                cleared under the write side
  *   mmu->nested_inv_seq                          mmu_lock, write side to change; read
  *                                                without, see shadow.c
  *   shadow entries, made                         mmu_lock, read side
@@ -89,5 +95,10 @@ struct kvm_tlbi_scope {
 };
 
 void kvm_vncr_invalidate_va(struct kvm *kvm, const struct kvm_tlbi_scope *scope);
+
+/* The array may grow and entries be recycled whenever mmu_lock is dropped. */
+#define kvm_for_each_shadow_mmu(kvm, i, mmu)				\
+	for (i = 0; i < (kvm)->arch.nested_mmus_size &&			\
+	     ((mmu) = (kvm)->arch.nested_mmus[i], true); i++)
 
 #endif /* __ARM64_KVM_NESTED_NESTED_H */

@@ -20,15 +20,17 @@
  * it removes the first entry. So an entry is either there to be removed, or its
  * fill starts again.
  *
- * Cost. Ranges are visited from one mapped entry to the next, so what is not
- * mapped costs nothing beyond the tables that exist; an MMU that maps nothing
- * is not visited at all.
+ * Cost. Ranges are visited from one mapped entry to the next, so what is
+ * not mapped costs nothing beyond the tables that exist. What an MMU may contain
+ * is summed up in nested_content, so one that maps nothing is not visited at all,
+ * nor one without writable entries for write protection.
  *
  * pKVM has no nested virtualization, so the page-table functions of the normal
  * host are called without a detour.
  *
- * Locks: nested.h has the table. Making an entry takes mmu_lock for reading,
- * all else for writing.
+ * Locks: nested.h has the table. Making an entry and finding an MMU take mmu_lock
+ * for reading, all else for writing. Loading a vCPU takes it with preemption off,
+ * as the rest of KVM lets it.
  */
 #include <linux/kvm_host.h>
 
@@ -40,6 +42,13 @@
 #include "nested.h"
 
 #define NESTED_MMUS_PER_VCPU	2
+
+/* kvm_s2_mmu.nested_content: bits 0..3, levels of L1's leaves; and the rest */
+#define SHADOW_HAS_LEVEL(level)	((level) & 3)
+#define SHADOW_HAS_WRITABLE	4
+
+/* Entries looked at between two looks at the lock */
+#define SHADOW_FIND_BUDGET	SZ_16K
 
 /* How much is unmapped, protected or flushed between two looks at the lock. */
 #define SHADOW_CHUNK_SIZE	kvm_granule_size(KVM_PGTABLE_MIN_BLOCK_LEVEL)
@@ -81,46 +90,61 @@ struct shadow_find_data {
 	kvm_pte_t mask;
 	kvm_pte_t value;
 	u64 addr;
+	unsigned int budget;
 };
 
+/* Outcomes of a search; an errno is none of them. */
+#define SHADOW_NONE	0
 #define SHADOW_FOUND	1
+#define SHADOW_MORE	2
 
 static int shadow_find_cb(const struct kvm_pgtable_visit_ctx *ctx,
 			  enum kvm_pgtable_walk_flags visit)
 {
+	u64 size = kvm_granule_size(ctx->level);
 	struct shadow_find_data *find = ctx->arg;
 
-	if ((ctx->old & find->mask) != find->value)
-		return 0;
-
 	find->addr = ctx->addr;
-	return SHADOW_FOUND;
+	if ((ctx->old & find->mask) == find->value)
+		return SHADOW_FOUND;
+	if (--find->budget)
+		return SHADOW_NONE;
+
+	find->addr = ALIGN_DOWN(ctx->addr, size) + size;
+	return SHADOW_MORE;
 }
 
 /*
  * Find the first leaf in [*addr, end) whose bits under @mask are @value. Only
  * the tables that exist are visited. The write side keeps them in place.
+ *
+ * Return: SHADOW_FOUND with the leaf in *@addr, SHADOW_MORE to go on from there,
+ * SHADOW_NONE.
  */
-static bool shadow_find(struct kvm_s2_mmu *mmu, u64 *addr, u64 end,
-			kvm_pte_t mask, kvm_pte_t value)
+static int shadow_find(struct kvm_s2_mmu *mmu, u64 *addr, u64 end,
+		       kvm_pte_t mask, kvm_pte_t value)
 {
-	struct shadow_find_data find = { .mask = mask, .value = value };
+	struct shadow_find_data find = {
+		.mask	= mask,
+		.value	= value,
+		.budget	= SHADOW_FIND_BUDGET,
+	};
 	struct kvm_pgtable_walker walker = {
 		.cb	= shadow_find_cb,
 		.arg	= &find,
 		.flags	= KVM_PGTABLE_WALK_LEAF,
 	};
+	int ret;
 
 	lockdep_assert_held_write(&kvm_s2_mmu_to_kvm(mmu)->mmu_lock);
 
-	if (!mmu->pgt || !READ_ONCE(mmu->nested_mapped) || *addr >= end)
-		return false;
-	if (kvm_pgtable_walk(mmu->pgt, *addr, end - *addr, &walker) !=
-	    SHADOW_FOUND)
-		return false;
+	if (!mmu->pgt || !mmu->nested_content || *addr >= end)
+		return SHADOW_NONE;
 
-	*addr = find.addr;
-	return true;
+	ret = kvm_pgtable_walk(mmu->pgt, *addr, end - *addr, &walker);
+	if (ret > 0)
+		*addr = find.addr;
+	return max(ret, SHADOW_NONE);
 }
 
 typedef int (*shadow_range_fn)(struct kvm_pgtable *pgt, u64 addr, u64 size);
@@ -130,26 +154,35 @@ typedef int (*shadow_range_fn)(struct kvm_pgtable *pgt, u64 addr, u64 size);
  * @may_block the lock may be dropped between chunks; the MMU can then be in
  * other hands, which is fine for what @fn does: it is unmapping (over-
  * invalidation, and a new owner scrubs it), write protection or cleaning.
+ *
+ * Return: true if there was anything to do.
  */
-static void shadow_for_each_range(struct kvm_s2_mmu *mmu, u64 addr, u64 end,
+static bool shadow_for_each_range(struct kvm_s2_mmu *mmu, u64 addr, u64 end,
 				  kvm_pte_t mask, kvm_pte_t value,
 				  shadow_range_fn fn, bool may_block)
 {
 	struct kvm *kvm = kvm_s2_mmu_to_kvm(mmu);
+	bool any = false;
 	u64 next;
+	int ret;
 
 	lockdep_assert_held_write(&kvm->mmu_lock);
 
-	while (shadow_find(mmu, &addr, end, mask, value)) {
-		next = min(end, ALIGN_DOWN(addr, SHADOW_CHUNK_SIZE) +
-				SHADOW_CHUNK_SIZE);
-		addr = ALIGN_DOWN(addr, PAGE_SIZE);
-		/* What is mapped is in range; no errno to expect. */
-		fn(mmu->pgt, addr, next - addr);
-		addr = next;
+	while ((ret = shadow_find(mmu, &addr, end, mask, value))) {
+		if (ret == SHADOW_FOUND) {
+			next = min(end, ALIGN_DOWN(addr, SHADOW_CHUNK_SIZE) +
+					SHADOW_CHUNK_SIZE);
+			addr = ALIGN_DOWN(addr, PAGE_SIZE);
+			/* What is mapped is in range; no errno to expect. */
+			fn(mmu->pgt, addr, next - addr);
+			addr = next;
+			any = true;
+		}
 		if (may_block)
 			cond_resched_rwlock_write(&kvm->mmu_lock);
 	}
+
+	return any;
 }
 
 /**
@@ -170,7 +203,7 @@ void kvm_nested_mmu_unmap(struct kvm_s2_mmu *mmu, u64 start, u64 size,
 
 	lockdep_assert_held_write(&kvm->mmu_lock);
 
-	if (!mmu->pgt || !READ_ONCE(mmu->nested_mapped))
+	if (!mmu->pgt || !mmu->nested_content)
 		return;
 
 	limit = BIT_ULL(mmu->pgt->ia_bits);
@@ -194,13 +227,13 @@ static void shadow_unmap_all(struct kvm_s2_mmu *mmu, bool may_block)
 {
 	u64 addr = 0;
 
-	if (!mmu->pgt || !READ_ONCE(mmu->nested_mapped))
+	if (!mmu->pgt || !mmu->nested_content)
 		return;
 
 	kvm_nested_mmu_unmap(mmu, 0, BIT_ULL(mmu->pgt->ia_bits), may_block);
-	if (mmu->pgt && !shadow_find(mmu, &addr, BIT_ULL(mmu->pgt->ia_bits),
-				     KVM_PTE_VALID, KVM_PTE_VALID))
-		WRITE_ONCE(mmu->nested_mapped, false);
+	if (mmu->pgt && shadow_find(mmu, &addr, BIT_ULL(mmu->pgt->ia_bits),
+				    KVM_PTE_VALID, KVM_PTE_VALID) == SHADOW_NONE)
+		mmu->nested_content = 0;
 }
 
 /**
@@ -214,12 +247,12 @@ void kvm_nested_mmu_invalidate_begin(struct kvm_s2_mmu *mmu)
 {
 	lockdep_assert_held_write(&kvm_s2_mmu_to_kvm(mmu)->mmu_lock);
 
-	WRITE_ONCE(mmu->nested_inv_seq, mmu->nested_inv_seq + 1);
 	/*
 	 * A fill that sees the new number has to see L1's tables as they are
 	 * now. Pairs with the smp_rmb() in kvm_walk_nested_s2().
 	 */
 	smp_wmb();
+	WRITE_ONCE(mmu->nested_inv_seq, mmu->nested_inv_seq + 1);
 }
 
 /**
@@ -228,9 +261,9 @@ void kvm_nested_mmu_invalidate_begin(struct kvm_s2_mmu *mmu)
  * @ipa: nested IPA, in bytes
  * @pgshift: log2 of L1's stage-2 granule
  *
- * Each shadow entry records the level of the L1 leaf that it was made from. An
- * entry that is part of the leaf around @ipa may be anywhere in it, so the
- * candidates are tried from the largest down.
+ * Each shadow entry records the level of the L1 leaf that it was made from. If
+ * there is none at @ipa, an entry that is part of the same leaf may still be
+ * anywhere in it, so the candidates are tried from the largest down.
  *
  * Return: size in bytes; that of a page if nothing of the leaf is mapped.
  * Context: mmu_lock held for writing, which keeps the shadow tables in place.
@@ -238,19 +271,34 @@ void kvm_nested_mmu_invalidate_begin(struct kvm_s2_mmu *mmu)
 u64 kvm_nested_mmu_leaf_size(struct kvm_s2_mmu *mmu, u64 ipa, u8 pgshift)
 {
 	const kvm_pte_t mask = KVM_PTE_VALID | KVM_NV_GUEST_MAP_SZ;
-	u64 size, addr, end;
+	u64 size, addr, end, limit;
+	kvm_pte_t pte;
 	s8 level;
+	int ret;
 
 	lockdep_assert_held_write(&kvm_s2_mmu_to_kvm(mmu)->mmu_lock);
 
+	if (!mmu->pgt)
+		return BIT_ULL(pgshift);
+
+	limit = BIT_ULL(mmu->pgt->ia_bits);
+	if (ipa < limit && !kvm_pgtable_get_leaf(mmu->pgt, ipa, &pte, &level) &&
+	    kvm_pte_valid(pte)) {
+		level = FIELD_GET(KVM_NV_GUEST_MAP_SZ, pte) ?: KVM_PT_LAST_LEVEL;
+		return BIT_ULL(kvm_pt_level_shift(pgshift, level));
+	}
+
 	for (level = 1; level < KVM_PT_LAST_LEVEL; level++) {
+		if (!test_bit(SHADOW_HAS_LEVEL(level), &mmu->nested_content))
+			continue;
 		size = BIT_ULL(kvm_pt_level_shift(pgshift, level));
 		addr = ALIGN_DOWN(ipa, size);
-		end = addr + size;
-		if (mmu->pgt)
-			end = min(end, BIT_ULL(mmu->pgt->ia_bits));
-		if (shadow_find(mmu, &addr, end, mask, KVM_PTE_VALID |
-				FIELD_PREP(KVM_NV_GUEST_MAP_SZ, level)))
+		end = min(addr + size, limit);
+		do {
+			ret = shadow_find(mmu, &addr, end, mask, KVM_PTE_VALID |
+					  FIELD_PREP(KVM_NV_GUEST_MAP_SZ, level));
+		} while (ret == SHADOW_MORE);
+		if (ret == SHADOW_FOUND)
 			return size;
 	}
 
@@ -262,10 +310,16 @@ u64 kvm_nested_mmu_leaf_size(struct kvm_s2_mmu *mmu, u64 ipa, u8 pgshift)
 struct shadow_relax_data {
 	u64 phys;
 	u64 size;
+	kvm_pte_t sw;
 	kvm_pte_t set;
 	kvm_pte_t clear;
 	s8 level;
 };
+
+static bool shadow_pte_exec(kvm_pte_t pte)
+{
+	return FIELD_GET(KVM_PTE_LEAF_ATTR_HI_S2_XN, pte) != 0b10;
+}
 
 static int shadow_relax_cb(const struct kvm_pgtable_visit_ctx *ctx,
 			   enum kvm_pgtable_walk_flags visit)
@@ -277,6 +331,7 @@ static int shadow_relax_cb(const struct kvm_pgtable_visit_ctx *ctx,
 
 	/* Other memory: the permissions being added were not checked for it. */
 	if (!kvm_pte_valid(ctx->old) || leaf_size > relax->size ||
+	    (ctx->old & KVM_NV_GUEST_MAP_SZ) != relax->sw ||
 	    kvm_pte_to_phys(ctx->old) + offset != relax->phys)
 		return -EAGAIN;
 
@@ -285,8 +340,8 @@ static int shadow_relax_cb(const struct kvm_pgtable_visit_ctx *ctx,
 	if (new == ctx->old)
 		return 0;
 
-	if (!(relax->set & KVM_PTE_LEAF_ATTR_HI_S2_XN) && relax->clear &&
-	    ctx->mm_ops->icache_inval_pou)
+	if (ctx->mm_ops->icache_inval_pou &&
+	    shadow_pte_exec(new) && !shadow_pte_exec(ctx->old))
 		ctx->mm_ops->icache_inval_pou(__va(kvm_pte_to_phys(new)),
 					      leaf_size);
 
@@ -304,7 +359,11 @@ static int shadow_relax_cb(const struct kvm_pgtable_visit_ctx *ctx,
 static int shadow_relax_perms(struct kvm_s2_mmu *mmu, u64 ipa, u64 size,
 			      u64 phys, enum kvm_pgtable_prot prot)
 {
-	struct shadow_relax_data relax = { .phys = phys, .size = size };
+	struct shadow_relax_data relax = {
+		.phys	= phys,
+		.size	= size,
+		.sw	= prot & KVM_NV_GUEST_MAP_SZ,
+	};
 	struct kvm_pgtable_walker walker = {
 		.cb	= shadow_relax_cb,
 		.arg	= &relax,
@@ -329,6 +388,13 @@ static int shadow_relax_perms(struct kvm_s2_mmu *mmu, u64 ipa, u64 size,
 		kvm_call_hyp(__kvm_tlb_flush_vmid_ipa_nsh, mmu, ipa,
 			     ret ? TLBI_TTL_UNKNOWN : relax.level);
 	return ret;
+}
+
+/* Shared by all fills: written only if it says something new. */
+static void shadow_has(struct kvm_s2_mmu *mmu, int what)
+{
+	if (!test_bit(what, &mmu->nested_content))
+		set_bit(what, &mmu->nested_content);
 }
 
 /**
@@ -363,23 +429,19 @@ int kvm_nested_s2_map(struct kvm_vcpu *vcpu, const struct kvm_s2_trans *nested,
 		return -EAGAIN;
 
 	/* Before the entry: cleared under the write side only. */
-	WRITE_ONCE(mmu->nested_mapped, true);
+	shadow_has(mmu, SHADOW_HAS_LEVEL(nested ? nested->level : 0));
+	if (prot & KVM_PGTABLE_PROT_W)
+		shadow_has(mmu, SHADOW_HAS_WRITABLE);
 
-	ret = kvm_pgtable_stage2_map(mmu->pgt, ipa, size, phys, prot,
-						 memcache,
-						 KVM_PGTABLE_WALK_SHARED);
+	ret = kvm_pgtable_stage2_map(mmu->pgt, ipa, size, phys, prot, memcache,
+				     KVM_PGTABLE_WALK_SHARED);
 	/* Nothing but the permissions differs, or the entry has moved on. */
 	if (ret == -EAGAIN)
-		ret = shadow_relax_perms(mmu, ipa, size, phys,
-					 prot & ~KVM_NV_GUEST_MAP_SZ);
+		ret = shadow_relax_perms(mmu, ipa, size, phys, prot);
 	return ret;
 }
 
 /* What L0 does to all shadow MMUs */
-
-#define kvm_for_each_shadow_mmu(kvm, i, mmu)				\
-	for (i = 0; i < (kvm)->arch.nested_mmus_size &&			\
-	     ((mmu) = (kvm)->arch.nested_mmus[i], true); i++)
 
 /**
  * kvm_nested_s2_unmap() - drop every shadow entry and VNCR translation
@@ -400,9 +462,33 @@ void kvm_nested_s2_unmap(struct kvm *kvm, bool may_block)
 			continue;
 		kvm_nested_mmu_invalidate_begin(mmu);
 		shadow_unmap_all(mmu, may_block);
+		if (may_block)
+			cond_resched_rwlock_write(&kvm->mmu_lock);
 	}
 
 	kvm_vncr_invalidate_all(kvm);
+}
+
+/*
+ * Write-protect one MMU. A fill may have made a writable entry behind the cursor
+ * while the lock was dropped, as it may for the canonical MMU: it is then marked
+ * as dirty after that. So "no writable entries" holds only if none is found.
+ */
+static void shadow_wp(struct kvm_s2_mmu *mmu)
+{
+	const kvm_pte_t writable = KVM_PTE_VALID | KVM_PTE_LEAF_ATTR_LO_S2_S2AP_W;
+	u64 limit, addr = 0;
+
+	if (!mmu->pgt || !test_bit(SHADOW_HAS_WRITABLE, &mmu->nested_content))
+		return;
+
+	limit = BIT_ULL(mmu->pgt->ia_bits);
+	if (shadow_for_each_range(mmu, 0, limit, writable, writable,
+				  kvm_pgtable_stage2_wrprotect, true))
+		kvm_call_hyp(__kvm_tlb_flush_vmid, mmu);
+
+	if (shadow_find(mmu, &addr, limit, writable, writable) == SHADOW_NONE)
+		clear_bit(SHADOW_HAS_WRITABLE, &mmu->nested_content);
 }
 
 /**
@@ -416,27 +502,16 @@ void kvm_nested_s2_unmap(struct kvm *kvm, bool may_block)
  */
 void kvm_nested_s2_wp(struct kvm *kvm)
 {
-	const kvm_pte_t writable = KVM_PTE_VALID | KVM_PTE_LEAF_ATTR_LO_S2_S2AP_W;
 	struct kvm_s2_mmu *mmu;
-	u64 addr;
 	size_t i;
 
 	lockdep_assert_held_write(&kvm->mmu_lock);
 
 	kvm_for_each_shadow_mmu(kvm, i, mmu) {
-		if (!kvm_s2_mmu_valid(mmu) || !mmu->pgt)
+		if (!kvm_s2_mmu_valid(mmu))
 			continue;
-
-		addr = 0;
-		if (!shadow_find(mmu, &addr, BIT_ULL(mmu->pgt->ia_bits),
-				 writable, writable))
-			continue;
-
-		shadow_for_each_range(mmu, addr, BIT_ULL(mmu->pgt->ia_bits),
-				      writable, writable,
-				      kvm_pgtable_stage2_wrprotect,
-				      true);
-		kvm_call_hyp(__kvm_tlb_flush_vmid, mmu);
+		shadow_wp(mmu);
+		cond_resched_rwlock_write(&kvm->mmu_lock);
 	}
 
 	kvm_vncr_invalidate_all(kvm);
@@ -529,7 +604,8 @@ static struct kvm_s2_mmu *shadow_recycle(struct kvm *kvm,
 	for (n = 0; n < kvm->arch.nested_mmus_size; n++) {
 		kvm->arch.nested_mmus_next %= kvm->arch.nested_mmus_size;
 		mmu = kvm->arch.nested_mmus[kvm->arch.nested_mmus_next++];
-		if (!atomic_read(&mmu->refcnt))
+		/* The last user is done; pairs with kvm_vcpu_put_hw_mmu(). */
+		if (!atomic_read_acquire(&mmu->refcnt))
 			break;
 		mmu = NULL;
 	}
@@ -589,7 +665,7 @@ void kvm_vcpu_load_hw_mmu(struct kvm_vcpu *vcpu)
 	struct kvm_s2_mmu *mmu = vcpu->arch.hw_mmu;
 
 	if (is_hyp_ctxt(vcpu)) {
-		/* Userspace may have moved a preempted vCPU to EL2. */
+		/* A vCPU changes its context between put and load only. */
 		if (mmu && mmu != canonical)
 			atomic_dec(&mmu->refcnt);
 		vcpu->arch.hw_mmu = canonical;
@@ -634,7 +710,8 @@ void kvm_vcpu_put_hw_mmu(struct kvm_vcpu *vcpu)
 		return;
 
 	vcpu->arch.hw_mmu = NULL;
-	atomic_dec(&mmu->refcnt);
+	/* Pairs with the acquire in shadow_recycle(). */
+	atomic_dec_return_release(&mmu->refcnt);
 }
 
 /*
@@ -705,7 +782,7 @@ void kvm_init_nested_s2_mmu(struct kvm_s2_mmu *mmu)
 	mmu->tlb_vtcr = 0;
 	mmu->nested_stage2_enabled = false;
 	mmu->pending_unmap = false;
-	mmu->nested_mapped = false;
+	mmu->nested_content = 0;
 	atomic_set(&mmu->refcnt, 0);
 }
 
@@ -832,8 +909,8 @@ void kvm_arch_flush_shadow_all(struct kvm *kvm)
 	size_t i;
 
 	kvm_for_each_shadow_mmu(kvm, i, mmu) {
-		if (!WARN_ON_ONCE(atomic_read(&mmu->refcnt)))
-			kvm_free_stage2_pgd(mmu);
+		WARN_ON_ONCE(atomic_read(&mmu->refcnt));
+		kvm_free_stage2_pgd(mmu);
 	}
 	kvm_uninit_stage2_mmu(kvm);
 }

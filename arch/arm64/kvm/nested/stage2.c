@@ -239,7 +239,6 @@ int kvm_walk_nested_s2(struct kvm_vcpu *vcpu, phys_addr_t gipa,
 
 	result->output = res.oa;
 	result->size = BIT_ULL(res.leaf.shift);
-	result->desc = res.leaf.desc;
 	result->level = res.leaf.level;
 	result->readable = res.readable;
 	result->writable = res.writable;

@@ -119,11 +119,12 @@ void kvm_s2_mmu_iterate_by_vmid(struct kvm *kvm, u16 vmid,
 
 	guard(write_lock)(&kvm->mmu_lock);
 
-	for (i = 0; i < kvm->arch.nested_mmus_size; i++) {
-		mmu = kvm->arch.nested_mmus[i];
-		if (kvm_s2_mmu_valid(mmu) &&
-		    kvm_nested_vmid(mmu->tlb_vttbr, mmu->tlb_vtcr) == vmid)
-			cb(mmu, info);
+	kvm_for_each_shadow_mmu(kvm, i, mmu) {
+		if (!kvm_s2_mmu_valid(mmu) ||
+		    kvm_nested_vmid(mmu->tlb_vttbr, mmu->tlb_vtcr) != vmid)
+			continue;
+		cb(mmu, info);
+		cond_resched_rwlock_write(&kvm->mmu_lock);
 	}
 }
 
@@ -139,6 +140,36 @@ void kvm_nested_tlbi_unmap(struct kvm_s2_mmu *mmu, u64 start, u64 size)
 {
 	kvm_nested_mmu_invalidate_begin(mmu);
 	kvm_nested_mmu_unmap(mmu, start, size, true);
+}
+
+/**
+ * kvm_nested_tlbi_unmap_range() - a stage-2 TLBI by range, for one shadow MMU
+ * @mmu: the shadow MMU
+ * @start: first nested IPA, in bytes
+ * @size: size in bytes; what lies beyond the MMU's input size is ignored
+ *
+ * A TLB entry goes as a whole, whichever part of it is named, so at both ends
+ * the range grows to the L1 leaf there: L0 may have split it into pages.
+ *
+ * Context: mmu_lock held for writing; may be dropped and taken again.
+ */
+void kvm_nested_tlbi_unmap_range(struct kvm_s2_mmu *mmu, u64 start, u64 size)
+{
+	struct kvm *kvm = kvm_s2_mmu_to_kvm(mmu);
+	u64 end = start + size;
+	u8 pgshift;
+
+	if (!size)
+		return;
+
+	if (start || size < BIT_ULL(kvm_get_pa_bits(kvm))) {
+		pgshift = kvm_nested_s2_pgshift(kvm, mmu->tlb_vtcr);
+		start = ALIGN_DOWN(start, kvm_nested_mmu_leaf_size(mmu, start,
+								   pgshift));
+		end = ALIGN(end, kvm_nested_mmu_leaf_size(mmu, end - 1,
+							  pgshift));
+	}
+	kvm_nested_tlbi_unmap(mmu, start, end - start);
 }
 
 /**

@@ -45,7 +45,7 @@
  * fixmap slot broadcasts a TLBI, so no IPI is needed and the vCPU may be in
  * the guest. It takes its next abort there.
  *
- * A fill samples mmu_invalidate_seq before it walks and checks it before it
+ * A fill samples two sequence numbers before it walks and checks them before it
  * installs. Notifiers advance it as they do for any fault, TLBIs do here.
  *
  * Locking
@@ -366,10 +366,10 @@ void kvm_vncr_invalidate_va(struct kvm *kvm, const struct kvm_tlbi_scope *scope)
 	/*
 	 * Fills that began before this have to walk again: what L1 wrote to
 	 * its tables is visible before the new sequence number is. Pairs with
-	 * the smp_rmb() in vncr_fill().
+	 * the smp_rmb() in vncr_translate().
 	 */
 	smp_wmb();
-	kvm->mmu_invalidate_seq++;
+	WRITE_ONCE(kvm->arch.nested_vncr_seq, kvm->arch.nested_vncr_seq + 1);
 
 	vncr_drop_scope(kvm, scope);
 }
@@ -394,7 +394,7 @@ static int vncr_faultin(struct kvm *kvm, bool write, struct vncr_page *p)
 	if (kvm_slot_has_gmem(p->slot)) {
 		if (kvm_gmem_get_pfn(kvm, p->slot, p->gfn, &p->pfn, &p->page,
 				     NULL))
-			return KVM_WALK_FAULT;
+			return signal_pending(current) ? -EAGAIN : KVM_WALK_FAULT;
 		p->writable = !(p->slot->flags & KVM_MEM_READONLY);
 	} else {
 		p->pfn = __kvm_faultin_pfn(p->slot, p->gfn,
@@ -407,7 +407,8 @@ static int vncr_faultin(struct kvm *kvm, bool write, struct vncr_page *p)
 	}
 
 	/* The slot is Normal memory: no mismatched alias of a device's. */
-	if (!pfn_is_map_memory(p->pfn) || (write && !p->writable)) {
+	if ((!p->page && !pfn_is_map_memory(p->pfn)) ||
+	    (write && !p->writable)) {
 		if (p->page)
 			kvm_release_page_unused(p->page);
 		return KVM_WALK_FAULT;
@@ -446,8 +447,19 @@ static void vncr_set_entry(struct vncr_tlb *tlb, u64 va,
 	WRITE_ONCE(tlb->valid, true);
 }
 
+/**
+ * struct vncr_seq - when a fill began
+ * @mmu: kvm->mmu_invalidate_seq, advanced by notifiers
+ * @tlbi: kvm->arch.nested_vncr_seq, advanced by L1's TLBIs
+ */
+struct vncr_seq {
+	unsigned long mmu;
+	u64 tlbi;
+};
+
 /* On success, the caller's part of nested_vncr_count is the entry's. */
-static int vncr_install(struct kvm_vcpu *vcpu, u64 va, unsigned long seq,
+static int vncr_install(struct kvm_vcpu *vcpu, u64 va,
+			const struct vncr_seq *seq,
 			const struct kvm_s1_result *res,
 			const struct vncr_page *p)
 {
@@ -457,7 +469,8 @@ static int vncr_install(struct kvm_vcpu *vcpu, u64 va, unsigned long seq,
 	int ret = 0;
 
 	scoped_guard(read_lock, &kvm->mmu_lock) {
-		if (mmu_invalidate_retry(kvm, seq)) {
+		if (mmu_invalidate_retry(kvm, seq->mmu) ||
+		    seq->tlbi != READ_ONCE(kvm->arch.nested_vncr_seq)) {
 			ret = -EAGAIN;
 		} else {
 			vncr_drop(kvm, tlb);
@@ -485,10 +498,11 @@ static int vncr_translate(struct kvm_vcpu *vcpu, bool write, u64 *iss)
 	struct kvm_walk_fault fault = {};
 	struct kvm_s1_result res = {};
 	struct vncr_page page;
-	unsigned long seq;
+	struct vncr_seq seq;
 	int ret;
 
-	seq = vcpu->kvm->mmu_invalidate_seq;
+	seq.mmu = vcpu->kvm->mmu_invalidate_seq;
+	seq.tlbi = READ_ONCE(vcpu->kvm->arch.nested_vncr_seq);
 	/*
 	 * Before the walk, not after. Pairs with the smp_wmb() in
 	 * kvm_mmu_invalidate_end() and in kvm_vncr_invalidate_va().
@@ -513,7 +527,7 @@ static int vncr_translate(struct kvm_vcpu *vcpu, bool write, u64 *iss)
 		return ret;
 	}
 
-	return vncr_install(vcpu, va, seq, &res, &page);
+	return vncr_install(vcpu, va, &seq, &res, &page);
 }
 
 /*
@@ -576,6 +590,11 @@ int kvm_handle_vncr_abort(struct kvm_vcpu *vcpu)
 
 	scoped_guard(read_lock, &kvm->mmu_lock)
 		hit = vncr_hit(vcpu, write);
+
+	/* Nothing that mapping the page once more would be an answer to. */
+	if (hit && !kvm_vcpu_trap_is_translation_fault(vcpu) &&
+	    !kvm_vcpu_trap_is_permission_fault(vcpu))
+		return -EFAULT;
 
 	ret = hit ? 0 : vncr_fill(vcpu, write, &iss);
 	if (ret > 0)
