@@ -36,6 +36,7 @@
 #define S1_ROOT_GPA		(L1_GPA + 0x20000)
 #define S1_DATA_L2_GPA		(L1_GPA + 0x30000)
 #define S1_DATA_L3_GPA		(L1_GPA + 0x40000)
+#define PARK_GPA		(L1_GPA + 0x50000)
 #define ARENA_OFFSET		SZ_1M
 
 /* Memory above an output size, for rows with ->high. */
@@ -76,6 +77,8 @@
 #define LOAD_VALUE		(0x5a5a5a5a00000000UL | L2_INSN_DONE)
 #define STORE_VALUE		0xc001d00dfeedf00dUL
 #define MMIO_VALUE		0x0123456789abcdefUL
+
+#define INSN_WFI_LOOP		0x17ffffffd503207fUL	/* WFI; B .-4 */
 
 #define VMID			5
 #define VMID_SANE		6
@@ -945,9 +948,23 @@ static void make_high_read_only(struct kvm_vm *vm)
 	vm_mem_region_reload(vm, HIGH_SLOT);
 }
 
+/* L1's vectors for when it cannot run: it waits in them for the row's timeout. */
+static void park_l1(struct kvm_vcpu *vcpu, bool park)
+{
+	static u64 vbar;
+	u64 *code = addr_gpa2hva(vcpu->vm, PARK_GPA);
+	u64 i;
+
+	if (park)
+		vbar = vcpu_get_reg(vcpu, KVM_ARM64_SYS_REG(SYS_VBAR_EL2));
+	for (i = 0; i < SZ_2K / sizeof(u64); i++)
+		code[i] = INSN_WFI_LOOP;
+	vcpu_set_reg(vcpu, KVM_ARM64_SYS_REG(SYS_VBAR_EL2), park ? PARK_GPA : vbar);
+}
+
 /*
  * Swap L1's stage-2 tables and SCTLR_EL2.EE, while L2 runs. L1 cannot do that: EE is about its own
- * data and tables too.
+ * data and tables too. Should L2 exit to it now, let it have its MMU off.
  */
 static void flip_endianness(struct kvm_vcpu *vcpu)
 {
@@ -958,7 +975,9 @@ static void flip_endianness(struct kvm_vcpu *vcpu)
 
 	for (i = 0; i < (mem->used - ARENA_OFFSET) / sizeof(u64); i++)
 		desc[i] = __builtin_bswap64(desc[i]);
-	vcpu_set_reg(vcpu, KVM_ARM64_SYS_REG(SYS_SCTLR_EL2), sctlr ^ SCTLR_ELx_EE);
+	park_l1(vcpu, !(sctlr & SCTLR_ELx_EE));
+	sctlr ^= SCTLR_ELx_EE | SCTLR_ELx_M;
+	vcpu_set_reg(vcpu, KVM_ARM64_SYS_REG(SYS_SCTLR_EL2), sctlr);
 }
 
 /* How often L2 goes out to userspace. */
