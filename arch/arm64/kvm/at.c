@@ -555,20 +555,11 @@ static const struct kvm_walk_ops s1_find_ops = {
 	.cas	= s1_find_cas,
 };
 
-/**
- * __kvm_find_s1_desc_level() - level of the descriptor that a walk aborted on
- * @vcpu: the vCPU, with EL2 or without, loaded or not
- * @va: address whose walk aborted, in the current regime
- * @ipa: the 4K page that the descriptor is in, before any stage 2
- * @level: the level, from -1 to 3
- *
+/*
  * The abort has happened, so there is an answer. If the tables don't lead to
  * @ipa (they have changed since, or the CPU remembers an older version of them)
  * it is the level that the walk gets to: an SEA with a doubtful level is more
  * use than an access that is repeated for ever.
- *
- * Return: 0, or -EAGAIN if the walk lost a race.
- * Context: vcpu->mutex held, kvm->srcu held or not; may sleep.
  */
 int __kvm_find_s1_desc_level(struct kvm_vcpu *vcpu, u64 va, u64 ipa, int *level)
 {

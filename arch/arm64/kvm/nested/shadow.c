@@ -71,13 +71,6 @@ u16 kvm_nested_vmid(u64 vttbr, u64 vtcr)
 	return vtcr & VTCR_EL2_VS ? vmid : vmid & GENMASK(7, 0);
 }
 
-/**
- * kvm_nested_current_vmid() - the VMID in force for a vCPU's L2
- * @vcpu: the vCPU
- *
- * Return: the VMID that its TLBIs by VMID apply to.
- * Context: vCPU thread.
- */
 u16 kvm_nested_current_vmid(struct kvm_vcpu *vcpu)
 {
 	return kvm_nested_vmid(__vcpu_sys_reg(vcpu, VTTBR_EL2),
@@ -397,22 +390,10 @@ static void shadow_has(struct kvm_s2_mmu *mmu, int what)
 		set_bit(what, &mmu->nested_content);
 }
 
-/**
- * kvm_nested_s2_map() - make or relax an entry of a vCPU's shadow MMU
- * @vcpu: the vCPU, in nested context
- * @nested: translation by L1's stage 2; NULL if that is off
- * @ipa: nested IPA, aligned to @size
- * @size: size in bytes
- * @phys: host physical address
- * @prot: permissions and attributes
- * @memcache: where tables are taken from
- *
- * The one place where shadow entries are made.
- *
- * Return: 0; -EAGAIN if the translation is no longer known to be current, or
- * if another vCPU has changed the entry; -ENOMEM.
- * Context: mmu_lock held for reading: invalidations hold the write side, and
- * concurrent fills arbitrate by compare-and-swap on the entry.
+/*
+ * The one place where shadow entries are made. The read side is enough, since
+ * invalidations hold the write side, and concurrent fills arbitrate by
+ * compare-and-swap on the entry.
  */
 int kvm_nested_s2_map(struct kvm_vcpu *vcpu, const struct kvm_s2_trans *nested,
 		      u64 ipa, u64 size, u64 phys, enum kvm_pgtable_prot prot,
@@ -443,13 +424,6 @@ int kvm_nested_s2_map(struct kvm_vcpu *vcpu, const struct kvm_s2_trans *nested,
 
 /* What L0 does to all shadow MMUs */
 
-/**
- * kvm_nested_s2_unmap() - drop every shadow entry and VNCR translation
- * @kvm: the VM
- * @may_block: mmu_lock may be dropped and taken again
- *
- * Context: mmu_lock held for writing.
- */
 void kvm_nested_s2_unmap(struct kvm *kvm, bool may_block)
 {
 	struct kvm_s2_mmu *mmu;
@@ -491,14 +465,9 @@ static void shadow_wp(struct kvm_s2_mmu *mmu)
 		clear_bit(SHADOW_HAS_WRITABLE, &mmu->nested_content);
 }
 
-/**
- * kvm_nested_s2_wp() - make every shadow entry read-only
- * @kvm: the VM
- *
+/*
  * The callers know of the canonical VMID only, so the TLB maintenance for the
  * shadow VMIDs is done here.
- *
- * Context: mmu_lock held for writing; may be dropped and taken again.
  */
 void kvm_nested_s2_wp(struct kvm *kvm)
 {
@@ -517,12 +486,6 @@ void kvm_nested_s2_wp(struct kvm *kvm)
 	kvm_vncr_invalidate_all(kvm);
 }
 
-/**
- * kvm_nested_s2_flush() - clean and invalidate what shadow entries map
- * @kvm: the VM
- *
- * Context: mmu_lock held for writing; may be dropped and taken again.
- */
 void kvm_nested_s2_flush(struct kvm *kvm)
 {
 	struct kvm_s2_mmu *mmu;
@@ -648,16 +611,10 @@ static struct kvm_s2_mmu *shadow_get(struct kvm_vcpu *vcpu)
 	return mmu;
 }
 
-/**
- * kvm_vcpu_load_hw_mmu() - choose the stage 2 that a vCPU runs on
- * @vcpu: the vCPU being loaded
- *
+/*
  * The canonical MMU in hyp context, the shadow MMU of the current context
  * otherwise. A vCPU that was preempted still has its own. What hw_mmu was set
  * to when the vCPU was created is not a choice for a nested context.
- *
- * Context: kvm_arch_vcpu_load(): preemption off, mmu_lock not held, system
- * registers in memory.
  */
 void kvm_vcpu_load_hw_mmu(struct kvm_vcpu *vcpu)
 {
@@ -686,14 +643,9 @@ void kvm_vcpu_load_hw_mmu(struct kvm_vcpu *vcpu)
 	kvm_vncr_load(vcpu);
 }
 
-/**
- * kvm_vcpu_put_hw_mmu() - end of a vCPU's use of its stage 2
- * @vcpu: the vCPU being put
- *
+/*
  * A preempted vCPU comes back to the same context and keeps its reference,
  * unless it sleeps in WFI, which can take as long as it likes.
- *
- * Context: kvm_arch_vcpu_put(): preemption off, system registers in memory.
  */
 void kvm_vcpu_put_hw_mmu(struct kvm_vcpu *vcpu)
 {
@@ -746,13 +698,8 @@ static void shadow_scrub(struct kvm_vcpu *vcpu)
 	}
 }
 
-/**
- * check_nested_vcpu_requests() - requests that concern nesting
- * @vcpu: the vCPU
- *
+/*
  * The interrupt is last: it changes the context that the others are about.
- *
- * Context: vCPU thread, loaded; may sleep, may put and load the vCPU.
  */
 void check_nested_vcpu_requests(struct kvm_vcpu *vcpu)
 {
@@ -768,13 +715,8 @@ void check_nested_vcpu_requests(struct kvm_vcpu *vcpu)
 
 /* Life cycle */
 
-/**
- * kvm_init_nested_s2_mmu() - mark a shadow MMU as belonging to no context
- * @mmu: the shadow MMU
- *
+/*
  * VTTBR_EL2 with CnP set is never a key, so it is what "invalid" looks like.
- *
- * Context: mmu_lock held for writing, or the MMU is not visible yet.
  */
 void kvm_init_nested_s2_mmu(struct kvm_s2_mmu *mmu)
 {
@@ -786,13 +728,6 @@ void kvm_init_nested_s2_mmu(struct kvm_s2_mmu *mmu)
 	atomic_set(&mmu->refcnt, 0);
 }
 
-/**
- * kvm_init_nested() - nested state of a new VM: none
- * @kvm: the VM
- *
- * Return: 0.
- * Context: process; nobody else knows the VM.
- */
 int kvm_init_nested(struct kvm *kvm)
 {
 	kvm->arch.nested_mmus = NULL;
@@ -865,16 +800,9 @@ static int vcpu_alloc_vncr_page(struct kvm_vcpu *vcpu)
 	return page ? 0 : -ENOMEM;
 }
 
-/**
- * kvm_vcpu_init_nested() - nested state of a vCPU
- * @vcpu: the vCPU, being initialised with KVM_ARM_VCPU_HAS_EL2
- *
+/*
  * Can be called again for the same vCPU, also after a failure: what is there
  * already is kept.
- *
- * Return: 0; -EINVAL for a vCPU without FEAT_VHE on hardware that cannot do
- * that; -ENOMEM.
- * Context: vcpu->mutex and kvm->arch.config_lock held, may sleep.
  */
 int kvm_vcpu_init_nested(struct kvm_vcpu *vcpu)
 {
@@ -915,12 +843,6 @@ void kvm_arch_flush_shadow_all(struct kvm *kvm)
 	kvm_uninit_stage2_mmu(kvm);
 }
 
-/**
- * kvm_destroy_nested() - free a VM's nested state
- * @kvm: the VM; its nested state may be incomplete
- *
- * Context: process, no vCPU and no notifier left.
- */
 void kvm_destroy_nested(struct kvm *kvm)
 {
 	struct kvm_s2_mmu *mmu;

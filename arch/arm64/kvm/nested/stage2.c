@@ -191,18 +191,10 @@ static void s2_abort_access(struct kvm_vcpu *vcpu, struct kvm_access *acc)
 						       KVM_ACC_READ;
 }
 
-/**
- * kvm_walk_nested_s2() - what L1's stage 2 says about an abort of L2
- * @vcpu: the vCPU, which took a stage-2 abort in nested context
- * @gipa: faulting nested IPA, in bytes
- * @result: the translation, or the syndrome for L1
- *
+/*
  * The access is judged here as well: if L1's tables translate the address but
  * refuse the access, the result is a translation that is marked as denied, for
  * kvm_s2_handle_perm_fault() to act on.
- *
- * Return: 0, KVM_WALK_FAULT (inject @result->esr) or -EAGAIN.
- * Context: vCPU thread, kvm->srcu held, mmu_lock not held; may sleep.
  */
 int kvm_walk_nested_s2(struct kvm_vcpu *vcpu, phys_addr_t gipa,
 		       struct kvm_s2_trans *result)
@@ -247,30 +239,14 @@ int kvm_walk_nested_s2(struct kvm_vcpu *vcpu, phys_addr_t gipa,
 	return 0;
 }
 
-/**
- * kvm_s2_handle_perm_fault() - does L1's stage 2 refuse the access?
- * @vcpu: the vCPU
- * @trans: result of kvm_walk_nested_s2() for the same abort
- *
- * Return: KVM_WALK_FAULT if L1 has to see a Permission fault, 0 if its tables
- * allow the access and what is missing is L0's to provide.
- * Context: vCPU thread, kvm->srcu held.
- */
 int kvm_s2_handle_perm_fault(struct kvm_vcpu *vcpu, struct kvm_s2_trans *trans)
 {
 	return trans->denied ? KVM_WALK_FAULT : 0;
 }
 
-/**
- * kvm_inject_s2_fault() - give L1 a stage-2 abort of its L2
- * @vcpu: the vCPU, in nested context
- * @esr_el2: syndrome made by kvm_fault_esr()
- *
+/*
  * FAR_EL2 is the one of the abort that L0 took, as FnV in @esr_el2 says.
  * HPFAR_EL2 is composed anew: the copy kept for L0 has a private marker.
- *
- * Return: as kvm_inject_nested_sync().
- * Context: vCPU thread, vCPU loaded; puts and loads it.
  */
 int kvm_inject_s2_fault(struct kvm_vcpu *vcpu, u64 esr_el2)
 {

@@ -72,15 +72,6 @@ static struct tlbi_range tlbi_decode_range(u64 val, bool ds)
 	return range;
 }
 
-/**
- * decode_range_tlbi() - decode the operand of a TLBI by range of IPAs
- * @val: the operand
- * @range: size in bytes; 0 if nothing has to be invalidated
- * @asid: ASID, if not NULL
- *
- * Return: the base address, in bytes.
- * Context: any.
- */
 u64 decode_range_tlbi(u64 val, u64 *range, u16 *asid)
 {
 	struct tlbi_range decoded = tlbi_decode_range(val, false);
@@ -93,21 +84,13 @@ u64 decode_range_tlbi(u64 val, u64 *range, u16 *asid)
 
 /* Stage 2: by VMID and nested IPA */
 
-/**
- * kvm_s2_mmu_iterate_by_vmid() - for each shadow MMU with a VMID
- * @kvm: the VM
- * @vmid: the VMID, as kvm_nested_vmid() gives it
- * @info: handed to @cb
- * @cb: called with mmu_lock held for writing; may drop and take it again
- *
+/*
  * L1 may use one VMID with several tables, on one vCPU or on many, with stage 2
  * on or off: all of them are concerned.
  *
  * The pool may grow and be recycled while @cb has dropped the lock. Contexts
  * that come up meanwhile start without entries, and fill from L1's tables as
  * they are now.
- *
- * Context: vCPU thread; takes mmu_lock.
  */
 void kvm_s2_mmu_iterate_by_vmid(struct kvm *kvm, u16 vmid,
 				const union tlbi_info *info,
@@ -128,30 +111,15 @@ void kvm_s2_mmu_iterate_by_vmid(struct kvm *kvm, u16 vmid,
 	}
 }
 
-/**
- * kvm_nested_tlbi_unmap() - a stage-2 TLBI, applied to one shadow MMU
- * @mmu: the shadow MMU
- * @start: first nested IPA, in bytes
- * @size: size in bytes; what lies beyond the MMU's input size is ignored
- *
- * Context: mmu_lock held for writing; may be dropped and taken again.
- */
 void kvm_nested_tlbi_unmap(struct kvm_s2_mmu *mmu, u64 start, u64 size)
 {
 	kvm_nested_mmu_invalidate_begin(mmu);
 	kvm_nested_mmu_unmap(mmu, start, size, true);
 }
 
-/**
- * kvm_nested_tlbi_unmap_range() - a stage-2 TLBI by range, for one shadow MMU
- * @mmu: the shadow MMU
- * @start: first nested IPA, in bytes
- * @size: size in bytes; what lies beyond the MMU's input size is ignored
- *
+/*
  * A TLB entry goes as a whole, whichever part of it is named, so at both ends
  * the range grows to the L1 leaf there: L0 may have split it into pages.
- *
- * Context: mmu_lock held for writing; may be dropped and taken again.
  */
 void kvm_nested_tlbi_unmap_range(struct kvm_s2_mmu *mmu, u64 start, u64 size)
 {
@@ -172,15 +140,6 @@ void kvm_nested_tlbi_unmap_range(struct kvm_s2_mmu *mmu, u64 start, u64 size)
 	kvm_nested_tlbi_unmap(mmu, start, end - start);
 }
 
-/**
- * compute_tlb_inval_range() - how much a TLBI by IPA has to remove
- * @mmu: the shadow MMU
- * @val: operand of the instruction
- *
- * Return: size in bytes of the L1 leaf that the IPA is in, at least PAGE_SIZE.
- * If none of that leaf is mapped any size is right.
- * Context: mmu_lock held for writing: shadow tables are read.
- */
 unsigned long compute_tlb_inval_range(struct kvm_s2_mmu *mmu, u64 val)
 {
 	struct kvm *kvm = kvm_s2_mmu_to_kvm(mmu);
@@ -246,27 +205,11 @@ static bool tlbi_supported(struct kvm_vcpu *vcpu, u32 instr, u8 op1)
 	}
 }
 
-/**
- * kvm_supported_tlbi_s1e1_op() - is this an EL1 stage-1 TLBI of the VM?
- * @vcpu: the vCPU
- * @instr: encoding of any trapped system instruction or register
- *
- * Return: true if it is.
- * Context: any; called by the VHE world switch.
- */
 bool kvm_supported_tlbi_s1e1_op(struct kvm_vcpu *vcpu, u32 instr)
 {
 	return tlbi_supported(vcpu, instr, TLBI_Op1_EL1);
 }
 
-/**
- * kvm_supported_tlbi_s1e2_op() - is this an EL2 stage-1 TLBI of the VM?
- * @vcpu: the vCPU
- * @instr: encoding of any trapped system instruction or register
- *
- * Return: true if it is.
- * Context: any; called by the VHE world switch.
- */
 bool kvm_supported_tlbi_s1e2_op(struct kvm_vcpu *vcpu, u32 instr)
 {
 	return tlbi_supported(vcpu, instr, TLBI_Op1_EL2);
@@ -330,19 +273,12 @@ static void tlbi_s1_scope(u32 instr, u64 val, bool ds,
 	}
 }
 
-/**
- * kvm_handle_s1e2_tlbi() - drop software copies of EL2&0 translations
- * @vcpu: the vCPU, in hyp context
- * @inst: encoding of the TLBI, for EL1 or EL2
- * @val: its operand
- *
+/*
  * The hardware's own copies are gone already. What is left are VNCR
  * translations, which exist only while L1 runs a hypervisor as its guest; with
  * none of them, nor one being made, nothing is to be done and no lock to be
  * taken. A translation is counted before L1's tables are read for it, so if the
  * count is 0 here, whoever makes it 1 sees L1's tables as they are now.
- *
- * Context: vCPU thread, mmu_lock not held.
  */
 void kvm_handle_s1e2_tlbi(struct kvm_vcpu *vcpu, u32 inst, u64 val)
 {
