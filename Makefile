@@ -5,6 +5,7 @@ KERNEL ?= ours
 GUEST ?= stock
 T ?=
 S := scripts
+IMAGE := out/guest/$(if $(filter minimal,$(GUEST)),minimal-$(KERNEL),stock).img
 
 export BASE_TREE BASE_TARBALL DEBIAN_MIRROR CONFIG SLACK VERBOSE
 
@@ -39,7 +40,7 @@ apply: fetch ## lay our files and patches over out/linux
 
 shell: $(KERNEL)-kernel guest ## a shell in L0, with what it takes to start L1
 	@echo "L0 boots; 'poweroff' or Ctrl-a x leaves."
-	@$(S)/boot.sh $(KERNEL) out/guest/stock.img out/guest/stock.img -- LEVEL=0 JOB=shell
+	@$(S)/boot.sh $(KERNEL) $(IMAGE) $(IMAGE) -- LEVEL=0 JOB=shell
 
 kunit: apply ## the KUnit suites, under QEMU
 	@$(S)/kunit.sh
