@@ -26,22 +26,26 @@
 
 #include <asm/sysreg.h>
 
-/* L1 memory. Everything below the arena is 64K aligned, so that any granule can map it alone. */
+/*
+ * L1 memory: code, L2's tables, the arena for L1's tables, and the data at the end, far from the
+ * start of any block that maps it. All are 64K aligned, so that any granule can map them alone.
+ */
 #define L1_GPA			SZ_2G
 #define L1_GVA			0x4000000000UL
 #define L1_SIZE			SZ_16M
 #define L1_SLOT			1
 #define CODE_GPA		(L1_GPA + 0x00000)
-#define DATA_GPA		(L1_GPA + 0x10000)
 #define S1_ROOT_GPA		(L1_GPA + 0x20000)
 #define S1_DATA_L2_GPA		(L1_GPA + 0x30000)
 #define S1_DATA_L3_GPA		(L1_GPA + 0x40000)
 #define PARK_GPA		(L1_GPA + 0x50000)
 #define ARENA_OFFSET		SZ_1M
+#define DATA_OFFSET		0xfd0000
+#define DATA_GPA		(L1_GPA + DATA_OFFSET)
 
 /* Memory above an output size, for rows with ->high. */
 #define HIGH_GVA		0x5000000000UL
-#define HIGH_SIZE		SZ_2M
+#define HIGH_SIZE		SZ_16M
 #define HIGH_SLOT		2
 #define HIGH_4G			0x140000000UL	/* does not fit into 32 bits */
 #define HIGH_64G		0x2000000000UL	/* does not fit into 36 bits */
@@ -57,7 +61,7 @@
 #define S1_DATA_L3_IPA		0x43000000UL
 #define MMIO_IPA		0x44000000UL
 #define DATA_IPA		0xc7530000UL
-#define DATA_IPA_BLOCK		0xc0010000UL	/* DATA_GPA's offset in 1 GB */
+#define DATA_IPA_BLOCK		0xc0fd0000UL	/* DATA_GPA's offset in 1 GB */
 #define DATA_IPA_L0		(DATA_IPA + BIT(39))	/* 4K: another level 0 entry than code */
 #define DATA_IPA_L1_16K		(DATA_IPA + BIT(36))
 #define DATA_IPA_L1_64K		(DATA_IPA + BIT(42))
@@ -282,7 +286,8 @@ static const struct s2_row rows[] = {
 	  .stub = L2_STUB_LOAD_STORE },
 	{ .desc = "bad T0SZ: 4K, one bit more than PARange", .t0sz = T0SZ_BELOW_PARANGE,
 	  .out = OUT_FETCH, FSC_TRANS(0) },
-	{ .desc = "bad T0SZ: 4K, 0", .vtcr_clear = VTCR_EL2_T0SZ, .out = OUT_FETCH, FSC_TRANS(0) },
+	{ .desc = "bad T0SZ: 4K, 0", .t0sz = T0SZ_AT_PARANGE, .vtcr_clear = VTCR_EL2_T0SZ,
+	  .out = OUT_FETCH, FSC_TRANS(0) },
 	{ .desc = "bad T0SZ: 4K, 63", .geo = GEO(12, 25, 2),
 	  .code_ipa = CODE_IPA_SMALL, .data_ipa = DATA_IPA_SMALL,
 	  .vtcr_clear = VTCR_EL2_T0SZ, .vtcr_set = 63, .out = OUT_FETCH, FSC_TRANS(0) },
@@ -784,7 +789,7 @@ static void l1_main(u64 index)
 		GUEST_DONE();
 	}
 
-	l2_stubs_install(nested_va(&l1_mem, CODE_GPA), DATA_GPA - CODE_GPA);
+	l2_stubs_install(nested_va(&l1_mem, CODE_GPA), SZ_64K);
 	l1_prepare_data(row, nested_va(&l1_mem, DATA_GPA + row_offset(row)));
 	if (row->s1)
 		l1_build_s1(row);
@@ -813,6 +818,7 @@ static void l1_main(u64 index)
 		report.desc_after = READ_ONCE(*desc);
 
 	l1_run_sane(row);
+	GUEST_ASSERT(l1_mem.used <= DATA_OFFSET);
 	GUEST_DONE();
 }
 
