@@ -96,9 +96,19 @@ struct kvm_tlbi_scope {
 
 void kvm_vncr_invalidate_va(struct kvm *kvm, const struct kvm_tlbi_scope *scope);
 
-/* The array may grow and entries be recycled whenever mmu_lock is dropped. */
-#define kvm_for_each_shadow_mmu(kvm, i, mmu)				\
-	for (i = 0; i < (kvm)->arch.nested_mmus_size &&			\
-	     ((mmu) = (kvm)->arch.nested_mmus[i], true); i++)
+/**
+ * kvm_nested_mmu_at() - shadow MMU at a place in the pool
+ * @kvm: the VM
+ * @i: the place
+ *
+ * The pool may grow, and its MMUs be recycled, whenever mmu_lock is dropped.
+ *
+ * Return: the MMU, NULL past the end.
+ * Context: mmu_lock held, or nobody else has the VM.
+ */
+static inline struct kvm_s2_mmu *kvm_nested_mmu_at(struct kvm *kvm, size_t i)
+{
+	return i < kvm->arch.nested_mmus_size ? kvm->arch.nested_mmus[i] : NULL;
+}
 
 #endif /* __ARM64_KVM_NESTED_NESTED_H */

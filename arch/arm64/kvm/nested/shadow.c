@@ -150,7 +150,7 @@ typedef int (*shadow_range_fn)(struct kvm_pgtable *pgt, u64 addr, u64 size);
  *
  * Return: true if there was anything to do.
  */
-static bool shadow_for_each_range(struct kvm_s2_mmu *mmu, u64 addr, u64 end,
+static bool shadow_apply_to_range(struct kvm_s2_mmu *mmu, u64 addr, u64 end,
 				  kvm_pte_t mask, kvm_pte_t value,
 				  shadow_range_fn fn, bool may_block)
 {
@@ -207,7 +207,7 @@ void kvm_nested_mmu_unmap(struct kvm_s2_mmu *mmu, u64 start, u64 size,
 	/* An L1 range may be finer than a host page, which has to go then. */
 	start = ALIGN_DOWN(start, PAGE_SIZE);
 	end = ALIGN(end, PAGE_SIZE);
-	shadow_for_each_range(mmu, start, end, KVM_PTE_VALID, KVM_PTE_VALID,
+	shadow_apply_to_range(mmu, start, end, KVM_PTE_VALID, KVM_PTE_VALID,
 			      kvm_pgtable_stage2_unmap, may_block);
 }
 
@@ -431,7 +431,7 @@ void kvm_nested_s2_unmap(struct kvm *kvm, bool may_block)
 
 	lockdep_assert_held_write(&kvm->mmu_lock);
 
-	kvm_for_each_shadow_mmu(kvm, i, mmu) {
+	for (i = 0; (mmu = kvm_nested_mmu_at(kvm, i)); i++) {
 		if (!kvm_s2_mmu_valid(mmu))
 			continue;
 		kvm_nested_mmu_invalidate_begin(mmu);
@@ -457,7 +457,7 @@ static void shadow_wp(struct kvm_s2_mmu *mmu)
 		return;
 
 	limit = BIT_ULL(mmu->pgt->ia_bits);
-	if (shadow_for_each_range(mmu, 0, limit, writable, writable,
+	if (shadow_apply_to_range(mmu, 0, limit, writable, writable,
 				  kvm_pgtable_stage2_wrprotect, true))
 		kvm_call_hyp(__kvm_tlb_flush_vmid, mmu);
 
@@ -476,7 +476,7 @@ void kvm_nested_s2_wp(struct kvm *kvm)
 
 	lockdep_assert_held_write(&kvm->mmu_lock);
 
-	kvm_for_each_shadow_mmu(kvm, i, mmu) {
+	for (i = 0; (mmu = kvm_nested_mmu_at(kvm, i)); i++) {
 		if (!kvm_s2_mmu_valid(mmu))
 			continue;
 		shadow_wp(mmu);
@@ -497,10 +497,10 @@ void kvm_nested_s2_flush(struct kvm *kvm)
 	if (cpus_have_final_cap(ARM64_HAS_STAGE2_FWB))
 		return;
 
-	kvm_for_each_shadow_mmu(kvm, i, mmu) {
+	for (i = 0; (mmu = kvm_nested_mmu_at(kvm, i)); i++) {
 		if (!kvm_s2_mmu_valid(mmu) || !mmu->pgt)
 			continue;
-		shadow_for_each_range(mmu, 0, BIT_ULL(mmu->pgt->ia_bits),
+		shadow_apply_to_range(mmu, 0, BIT_ULL(mmu->pgt->ia_bits),
 				      KVM_PTE_VALID, KVM_PTE_VALID,
 				      kvm_pgtable_stage2_flush, true);
 	}
@@ -545,7 +545,7 @@ static struct kvm_s2_mmu *shadow_lookup(struct kvm *kvm,
 
 	lockdep_assert_held(&kvm->mmu_lock);
 
-	kvm_for_each_shadow_mmu(kvm, i, mmu)
+	for (i = 0; (mmu = kvm_nested_mmu_at(kvm, i)); i++)
 		if (kvm_s2_mmu_valid(mmu) && shadow_key_matches(mmu, key))
 			return mmu;
 	return NULL;
@@ -836,7 +836,7 @@ void kvm_arch_flush_shadow_all(struct kvm *kvm)
 	struct kvm_s2_mmu *mmu;
 	size_t i;
 
-	kvm_for_each_shadow_mmu(kvm, i, mmu) {
+	for (i = 0; (mmu = kvm_nested_mmu_at(kvm, i)); i++) {
 		WARN_ON_ONCE(atomic_read(&mmu->refcnt));
 		kvm_free_stage2_pgd(mmu);
 	}
@@ -848,7 +848,7 @@ void kvm_destroy_nested(struct kvm *kvm)
 	struct kvm_s2_mmu *mmu;
 	size_t i;
 
-	kvm_for_each_shadow_mmu(kvm, i, mmu)
+	for (i = 0; (mmu = kvm_nested_mmu_at(kvm, i)); i++)
 		shadow_free(mmu);
 	kvfree(kvm->arch.nested_mmus);
 	kvm->arch.nested_mmus = NULL;

@@ -102,7 +102,7 @@ void kvm_s2_mmu_iterate_by_vmid(struct kvm *kvm, u16 vmid,
 
 	guard(write_lock)(&kvm->mmu_lock);
 
-	kvm_for_each_shadow_mmu(kvm, i, mmu) {
+	for (i = 0; (mmu = kvm_nested_mmu_at(kvm, i)); i++) {
 		if (!kvm_s2_mmu_valid(mmu) ||
 		    kvm_nested_vmid(mmu->tlb_vttbr, mmu->tlb_vtcr) != vmid)
 			continue;
