@@ -125,6 +125,7 @@ patches()
 	cp "$A/touched" "$A/touched.before"
 }
 
+only_one apply
 [ -e "$TREE/Makefile" ] || die "$TREE is not there" "scripts/fetch.sh ours first"
 version=$(head -n 1 "$OUT/base")
 mkdir -p "$A"

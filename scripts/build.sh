@@ -76,6 +76,7 @@ survived()
 	}
 }
 
+only_one "build-$kernel"
 [ -e "$src/Makefile" ] || die "$src is not there" "scripts/fetch.sh $kernel first"
 mkdir -p "$build"
 [ -e "$build/vmlinux" ] || need_space "$OUT" 2

@@ -84,12 +84,13 @@ follow()
 	printf '%4d s  %s\n' $((SECONDS - start)) "$line"
 }
 
+only_one "demo-$kernel-$guest"
 rm -rf "$LOGS"
 mkdir -p "$LOGS"
 say "L0 boots the kernel $kernel; L1 and L2 boot the $guest kernel"
 start=$SECONDS
 LOGS=$LOGS "$TOP/scripts/boot.sh" -m 2048 "$kernel" "$image" "$image" -- \
-	LEVEL=0 JOB=demo ${VERBOSE:+L2LOG=8} >"$LOGS/qemu.log" 2>&1 &
+	LEVEL=0 JOB=demo ${VERBOSE:+L2LOG=8} >"$LOGS/qemu.log" 2>&1 9>&- &
 pid=$!
 trap 'kill $pid 2>/dev/null || true' EXIT
 

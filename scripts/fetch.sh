@@ -123,10 +123,10 @@ suites) suites; exit ;;
 *) usage 2 >&2 ;;
 esac
 
+only_one fetch
 mkdir -p "$OUT/dl"
 source_of_base
-dir=$(src_of "$1")
-without=''
+dir=$(src_of "$1") without=''
 [ "$1" = peer ] || without=$(replaced)
 state="$id without: ${without//$'\n'/ }"
 [ "$(cat "$dir.base" 2>/dev/null)" != "$state" ] || exit 0

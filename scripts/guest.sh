@@ -95,6 +95,7 @@ stock|minimal|packages) ;;
 *) usage 2 >&2 ;;
 esac
 
+only_one guest
 mkdir -p "$G"
 fetch
 [ "$1" != packages ] || exit 0

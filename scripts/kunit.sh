@@ -32,6 +32,7 @@ run()
 		--build_dir="$build" --timeout=600 --raw_output=kunit "$@" >"$result"
 }
 
+only_one kunit
 mkdir -p "$OUT/results" "$OUT/logs" "$build"
 rm -f "$result"
 [ -e "$src/$dir/.kunitconfig" ] || {

@@ -60,6 +60,17 @@ step()
 	fi
 }
 
+# only_one WHAT: wait for another run in this clone that is at the same.
+only_one()
+{
+	mkdir -p "$OUT"
+	exec 9>"$OUT/$1.lock"
+	flock -n 9 || {
+		say "waiting for another $1 in $OUT to end"
+		flock 9
+	}
+}
+
 # need_space DIR GIGABYTES
 need_space()
 {

@@ -67,7 +67,7 @@ boot()
 	rm -f "$LOGS"/*.log
 	image "${todo[@]}"
 	LOGS=$LOGS "$TOP/scripts/boot.sh" -m 3072 "$kernel" "$S/initrd.img" -- \
-		LEVEL=0 JOB=selftest >"$LOGS/qemu.log" 2>&1 &
+		LEVEL=0 JOB=selftest >"$LOGS/qemu.log" 2>&1 9>&- &
 	pid=$!
 	since=$SECONDS
 	while [ -z "$stop" ]; do
@@ -102,6 +102,7 @@ boot()
 	fi
 }
 
+only_one selftest
 mkdir -p "$LOGS" "$OUT/results" "$S"
 "$TOP/scripts/guest.sh" packages
 step "build: selftests" "$OUT/logs/selftest-build.log" build
