@@ -62,7 +62,7 @@ image()
 # leaves the tests that were not reached in $todo.
 boot()
 {
-	local report=$LOGS/report.log line running='' since=0 pid lines=0 stop=''
+	local report=$LOGS/report.log line running='' since=0 lines=0 stop=''
 
 	rm -f "$LOGS"/*.log
 	image "${todo[@]}"
@@ -92,6 +92,7 @@ boot()
 	done
 	kill $pid 2>/dev/null || true
 	wait $pid 2>/dev/null || true
+	pid=''
 	if [ "$stop" != 'the end' ] && [ ${#todo[@]} -gt 0 ]; then
 		running=${running:-${todo[0]}}
 		tail -n 20 "$LOGS/L0.log" | sed 's/^/  # console: /' | tee -a "$RESULT" >&2
@@ -102,6 +103,8 @@ boot()
 	fi
 }
 
+pid=''
+trap '[ -z "$pid" ] || kill "$pid" 2>/dev/null || true' EXIT
 only_one selftest
 mkdir -p "$LOGS" "$OUT/results" "$S"
 "$TOP/scripts/guest.sh" packages
