@@ -13,10 +13,6 @@
  *
  * No locking: one vCPU, and the host only touches guest memory while it does not run.
  */
-#include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include "kselftest.h"
 #include "kvm_util.h"
 #include "nested.h"
@@ -86,8 +82,6 @@
 
 #define VMID			5
 #define VMID_SANE		6
-
-#define ROW_TIMEOUT_S		5
 
 enum outcome {
 	OUT_DONE,		/* the stub ran to its end */
@@ -531,10 +525,7 @@ static struct l1_report {
 	bool has_ras;
 } report;
 
-enum {
-	SYNC_SKIP,		/* argument: reason */
-	SYNC_BUILT,		/* L1 has written its last descriptor */
-};
+#define SYNC_BUILT	1
 
 static struct nested_mem l1_mem = { .gva = L1_GVA, .gpa = L1_GPA, .size = L1_SIZE };
 static struct nested_mem high_mem = { .gva = HIGH_GVA, .size = HIGH_SIZE };
@@ -784,10 +775,8 @@ static void l1_main(u64 index)
 	GUEST_ASSERT_EQ(get_current_el(), 2);
 	report.has_ras = SYS_FIELD_GET(ID_AA64PFR0_EL1, RAS,
 				       read_sysreg_s(SYS_ID_AA64PFR0_EL1));
-	if (skip) {
-		GUEST_SYNC_ARGS(SYNC_SKIP, (u64)skip, 0, 0, 0);
-		GUEST_DONE();
-	}
+	if (skip)
+		NESTED_GUEST_SKIP(skip);
 
 	l2_stubs_install(nested_va(&l1_mem, CODE_GPA), SZ_64K);
 	l1_prepare_data(row, nested_va(&l1_mem, DATA_GPA + row_offset(row)));
@@ -802,7 +791,7 @@ static void l1_main(u64 index)
 		l2.ttbr0 = row->ttbr0;
 	if (desc)
 		report.desc_before = *desc;
-	GUEST_SYNC(SYNC_BUILT);
+	GUEST_SYNC(SYNC_BUILT);	/* L1 has written its last descriptor */
 
 	l2_enter(&l2);
 	report.first = l2.exit;
@@ -823,16 +812,6 @@ static void l1_main(u64 index)
 }
 
 /* Host */
-
-static bool check(const char *what, u64 got, u64 want, u64 mask)
-{
-	if ((got & mask) == (want & mask))
-		return true;
-
-	ksft_print_msg("%s: got 0x%016lx, expected 0x%016lx (mask 0x%016lx)\n",
-		       what, got & mask, want & mask, mask);
-	return false;
-}
 
 static bool fsc_is_sea(u8 fsc)
 {
@@ -891,19 +870,19 @@ static bool check_exit(const struct s2_row *row, const struct l2_exit *exit, con
 
 	ksft_print_msg("%s: ESR 0x%lx FAR 0x%lx HPFAR 0x%lx ELR 0x%lx SPSR 0x%lx\n", when,
 		       exit->esr, exit->far, exit->hpfar, exit->elr, exit->spsr);
-	ok &= check("vector", exit->vector, VECTOR_SYNC_LOWER_64, ~0UL);
-	ok &= check("ESR_EL2", exit->esr, expected_esr(row), esr_mask);
-	ok &= check("SPSR_EL2", exit->spsr, L2_PSTATE, ~0UL);
+	ok &= nested_check("vector", exit->vector, VECTOR_SYNC_LOWER_64, ~0UL);
+	ok &= nested_check("ESR_EL2", exit->esr, expected_esr(row), esr_mask);
+	ok &= nested_check("SPSR_EL2", exit->spsr, L2_PSTATE, ~0UL);
 	if (row->out == OUT_DONE)
 		return ok;
 
 	if (row->s1ptw)
 		ipa = row->s1ptw_ipa;
-	ok &= check("FAR_EL2", exit->far, far, ~0UL);
-	ok &= check("ELR_EL2", exit->elr, exec ? far : stub, ~0UL);
+	ok &= nested_check("FAR_EL2", exit->far, far, ~0UL);
+	ok &= nested_check("ELR_EL2", exit->elr, exec ? far : stub, ~0UL);
 	/* NS, which KVM has a use for, and the RES0 bits read as zero in any case. */
-	ok &= check("HPFAR_EL2", exit->hpfar, FIELD_PREP(HPFAR_EL2_FIPA, ipa >> 12),
-		    hpfar_is_known(row) ? ~0UL : ~HPFAR_EL2_FIPA);
+	ok &= nested_check("HPFAR_EL2", exit->hpfar, FIELD_PREP(HPFAR_EL2_FIPA, ipa >> 12),
+			   hpfar_is_known(row) ? ~0UL : ~HPFAR_EL2_FIPA);
 
 	return ok;
 }
@@ -920,14 +899,16 @@ static bool check_report(const struct s2_row *row, const struct l1_report *r)
 	if (!done)
 		ok &= check_exit(row, &r->again, "second try");
 	if (done && load)
-		ok &= check("value loaded by L2", r->loaded, row->mmio ? MMIO_VALUE : LOAD_VALUE,
-			    ~0UL);
-	ok &= check("value in memory", r->data, done && store ? STORE_VALUE : LOAD_VALUE, ~0UL);
-	ok &= check("descriptor afterwards", r->desc_after, r->desc_before | row->desc_sets, ~0UL);
+		ok &= nested_check("value loaded by L2", r->loaded,
+				   row->mmio ? MMIO_VALUE : LOAD_VALUE, ~0UL);
+	ok &= nested_check("value in memory", r->data,
+			   done && store ? STORE_VALUE : LOAD_VALUE, ~0UL);
+	ok &= nested_check("descriptor afterwards", r->desc_after,
+			   r->desc_before | row->desc_sets, ~0UL);
 
 	ok &= check_exit(&sane, &r->sane, "on sane tables");
-	ok &= check("value loaded on sane tables", r->sane_loaded, LOAD_VALUE, ~0UL);
-	ok &= check("value stored on sane tables", r->sane_data, STORE_VALUE, ~0UL);
+	ok &= nested_check("value loaded on sane tables", r->sane_loaded, LOAD_VALUE, ~0UL);
+	ok &= nested_check("value stored on sane tables", r->sane_data, STORE_VALUE, ~0UL);
 
 	return ok;
 }
@@ -999,9 +980,9 @@ static bool handle_mmio(const struct s2_row *row, struct kvm_vcpu *vcpu)
 	u64 value = MMIO_VALUE;
 	bool ok;
 
-	ok = check("MMIO address", run->mmio.phys_addr, HOLE_GPA + row_offset(row), ~0UL);
-	ok &= check("MMIO is a write", run->mmio.is_write, 0, ~0UL);
-	ok &= check("MMIO length", run->mmio.len, sizeof(value), ~0UL);
+	ok = nested_check("MMIO address", run->mmio.phys_addr, HOLE_GPA + row_offset(row), ~0UL);
+	ok &= nested_check("MMIO is a write", run->mmio.is_write, 0, ~0UL);
+	ok &= nested_check("MMIO length", run->mmio.len, sizeof(value), ~0UL);
 	memcpy(run->mmio.data, &value, sizeof(value));
 	if (row->be)
 		flip_endianness(vcpu);
@@ -1009,162 +990,86 @@ static bool handle_mmio(const struct s2_row *row, struct kvm_vcpu *vcpu)
 	return ok;
 }
 
-/* Run L1 to its end. Returns a KSFT_ code; *reason is set for KSFT_SKIP. */
+/* Run L1 to its end. */
 static int run_l1(struct kvm_vcpu *vcpu, const struct s2_row *row, const char **reason)
 {
 	unsigned int mmio = 0;
 	struct ucall uc;
+	int ret;
 
 	for (;;) {
-		if (_vcpu_run(vcpu)) {
-			ksft_perror("KVM_RUN");
-			return KSFT_FAIL;
-		}
-
-		switch (get_ucall(vcpu, &uc)) {
-		case UCALL_SYNC:
-			if (uc.args[1] == SYNC_SKIP) {
-				*reason = (const char *)uc.args[2];
-				return KSFT_SKIP;
-			}
+		ret = nested_run_vcpu(vcpu, &uc, reason);
+		switch (ret) {
+		case NESTED_SYNC:
 			if (row->high_ro)
 				make_high_read_only(vcpu->vm);
 			continue;
-		case UCALL_DONE:
-			return check("MMIO exits of L2", mmio, row_mmio_exits(row), ~0UL) ?
-			       KSFT_PASS : KSFT_FAIL;
-		case UCALL_ABORT:
-			REPORT_GUEST_ASSERT(uc);
-			return KSFT_FAIL;
+		case NESTED_EXIT:
+			break;
+		case NESTED_PASS:
+			return nested_check("MMIO exits of L2", mmio, row_mmio_exits(row), ~0UL) ?
+			       NESTED_PASS : NESTED_FAIL;
+		default:
+			return ret;
 		}
 
 		if (vcpu->run->exit_reason != KVM_EXIT_MMIO || ++mmio > row_mmio_exits(row)) {
 			ksft_print_msg("unexpected exit to userspace: %s, MMIO address 0x%llx\n",
 				       exit_reason_str(vcpu->run->exit_reason),
 				       vcpu->run->mmio.phys_addr);
-			return KSFT_FAIL;
+			return NESTED_FAIL;
 		}
 		if (!handle_mmio(row, vcpu))
-			return KSFT_FAIL;
+			return NESTED_FAIL;
 	}
 }
 
-/* One row, in a VM of its own. Returns a KSFT_ code; *reason is set for KSFT_SKIP. */
+/* One row, in a VM of its own. */
 static int run_row(unsigned int index, const char **reason)
 {
 	const struct s2_row *row = &rows[index];
-	struct kvm_vcpu_init init;
 	struct kvm_vcpu *vcpu;
 	struct kvm_vm *vm;
 	int ret;
 
-	vm = vm_create(1);
-	kvm_get_default_vcpu_target(vm, &init);
-	init.features[0] |= BIT(KVM_ARM_VCPU_HAS_EL2);
-	vcpu = aarch64_vcpu_add(vm, 0, &init, l1_main);
+	vm = nested_vm_create(1, l1_main, &vcpu);
 	vcpu_args_set(vcpu, 1, (u64)index);
-	nested_init_handlers(vm, vcpu);
-	kvm_arch_vm_finalize_vcpus(vm);
 
 	if (row->parange) {
 		*reason = lower_parange(vcpu, row->parange);
 		if (*reason)
-			return KSFT_SKIP;
+			return NESTED_SKIP;
 	}
 	if (row->high) {
 		if ((row->high >> vm->page_shift) > vm->max_gfn) {
 			*reason = "the VM's IPA space is too small";
-			return KSFT_SKIP;
+			return NESTED_SKIP;
 		}
 		high_mem.gpa = row->high;
 		nested_mem_create(vm, &high_mem, HIGH_SLOT, 0);
-		sync_global_to_guest(vm, high_mem);
+		nested_mem_sync(vm, &high_mem, (gva_t)&high_mem);
 	}
 	nested_mem_create(vm, &l1_mem, L1_SLOT, 0);
 	l1_mem.used = ARENA_OFFSET;
-	sync_global_to_guest(vm, l1_mem);
+	nested_mem_sync(vm, &l1_mem, (gva_t)&l1_mem);
 
 	ret = run_l1(vcpu, row, reason);
-	if (ret == KSFT_PASS) {
+	if (ret == NESTED_PASS) {
 		sync_global_from_guest(vm, report);
-		ret = check_report(row, &report) ? KSFT_PASS : KSFT_FAIL;
+		ret = check_report(row, &report) ? NESTED_PASS : NESTED_FAIL;
 	}
 
 	kvm_vm_free(vm);
 	return ret;
 }
 
-/*
- * A process per row: TEST_ASSERT() of the library exits, and a row that hangs must not stop the
- * others. Its reason to skip comes back in shared memory.
- */
-static void fork_row(unsigned int index, char *reason, size_t size)
-{
-	const char *why = "";
-	int status, ret;
-	pid_t pid;
-
-	reason[0] = '\0';
-	fflush(NULL);
-	pid = fork();
-	TEST_ASSERT(pid >= 0, __KVM_SYSCALL_ERROR("fork", pid));
-	if (!pid) {
-		alarm(ROW_TIMEOUT_S);
-		ret = run_row(index, &why);
-		snprintf(reason, size, "%s", why);
-		fflush(NULL);
-		_exit(ret);
-	}
-
-	TEST_ASSERT(waitpid(pid, &status, 0) == pid, "waitpid() failed, errno %d", errno);
-	if (WIFSIGNALED(status)) {
-		ksft_print_msg("row was killed by signal %d%s\n", WTERMSIG(status),
-			       WTERMSIG(status) == SIGALRM ? " (timeout)" : "");
-		ret = KSFT_FAIL;
-	} else {
-		ret = WEXITSTATUS(status);
-	}
-
-	if (ret == KSFT_SKIP)
-		ksft_test_result_skip("%s: %s\n", rows[index].desc, reason);
-	else
-		ksft_test_result(ret == KSFT_PASS, "%s\n", rows[index].desc);
-}
-
-static void help(const char *name)
-{
-	unsigned int i;
-
-	printf("usage: %s [-r ROW]\n -r ROW: only this one\n", name);
-	for (i = 0; i < ARRAY_SIZE(rows); i++)
-		printf("  %3u %s\n", i + 1, rows[i].desc);
-}
-
 int main(int argc, char *argv[])
 {
-	unsigned int i, first = 0, last = ARRAY_SIZE(rows) - 1;
-	char *reason;
-	int opt;
+	static const struct nested_suite suite = {
+		.name = "nested_s2_fault",
+		.rows = rows, .nr_rows = ARRAY_SIZE(rows), .row_size = sizeof(rows[0]),
+		.run = run_row,
+	};
 
-	while ((opt = getopt(argc, argv, "hr:")) != -1) {
-		if (opt != 'r') {
-			help(argv[0]);
-			exit(opt == 'h' ? 0 : 1);
-		}
-		first = atoi_positive("Row", optarg) - 1;
-		TEST_ASSERT(first < ARRAY_SIZE(rows), "There are %zu rows", ARRAY_SIZE(rows));
-		last = first;
-	}
-
-	TEST_REQUIRE(kvm_check_cap(KVM_CAP_ARM_EL2));
-
-	reason = mmap(NULL, getpagesize(), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-		      -1, 0);
-	TEST_ASSERT(reason != MAP_FAILED, __KVM_SYSCALL_ERROR("mmap", -1));
-
-	ksft_print_header();
-	ksft_set_plan(last - first + 1);
-	for (i = first; i <= last; i++)
-		fork_row(i, reason, getpagesize());
-	ksft_finished();
+	return nested_main(argc, argv, &suite);
 }
