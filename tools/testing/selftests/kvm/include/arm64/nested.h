@@ -27,6 +27,11 @@
 #include <linux/bits.h>
 #include <linux/sizes.h>
 
+/* 1 where L1 runs at EL2 of the machine itself, without KVM: tools/testing/kvm-nested/bare. */
+#ifndef NESTED_BARE
+#define NESTED_BARE		0
+#endif
+
 /* Stage-2 descriptors. The address is for s2_desc_pa() and s2_pa_desc(), it has several formats. */
 #define S2_DESC_VALID		BIT(0)
 #define S2_DESC_TABLE		BIT(1)	/* levels < 3: next table, else block */
