@@ -38,8 +38,6 @@
 #define VA_BITS			39
 #define DESC_BLOCK(attr)	((u64)PTE_ATTRINDX(attr) | PTE_SHARED | PTE_AF | PTE_VALID)
 
-int main(int argc, char *argv[]);
-
 char bare_stack[STACK_SIZE] __aligned(16);
 static char l1_stack[STACK_SIZE] __aligned(16);
 static char heap[HEAP_SIZE] __aligned(SZ_4K);

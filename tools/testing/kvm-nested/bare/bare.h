@@ -12,5 +12,6 @@ extern char bare_stack[];
 void bare_switch(u64 *save_sp, u64 sp);
 void bare_start(void);
 void bare_l1_returned(void);
+int main(int argc, char *argv[]);
 
 #endif
