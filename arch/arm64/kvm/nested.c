@@ -31,21 +31,15 @@
 #include "nested/walk.h"
 
 #define S2_DESC_MEMATTR_DEVICE		GENMASK_ULL(5, 4)
+#define S2_DESC_MEMATTR_FWB		GENMASK_ULL(4, 2)
 #define S2_DESC_MEMATTR_FWB_NORMAL	BIT_ULL(4)
+#define S2_DESC_MEMATTR_FWB_WB		(BIT_ULL(4) | BIT_ULL(3))
 #define S2_DESC_S2AP_R			BIT_ULL(6)
 #define S2_DESC_S2AP_W			BIT_ULL(7)
 #define S2_DESC_AF			BIT_ULL(10)
 #define S2_DESC_DBM			BIT_ULL(51)
 #define S2_DESC_XN			GENMASK_ULL(54, 53)
 #define S2_DESC_XN1			BIT_ULL(54)
-
-#define S2_VTTBR_BADDR			GENMASK_ULL(47, 1)
-#define S2_VTTBR_BADDR_LARGE		GENMASK_ULL(47, 6)
-#define S2_VTTBR_BADDR_51_48		GENMASK_ULL(5, 2)
-#define S2_VTTBR_BADDR_51_48_SHIFT	48
-
-/* VTCR_EL2.PS value for which a 64K VTTBR_EL2 has the 52-bit form. */
-#define S2_PS_52_BITS			6
 
 /* Up to 16 tables are concatenated at the start level: 4 more index bits. */
 #define S2_CONCAT_BITS			4
@@ -59,7 +53,7 @@
  * @feat: what the VM's ID registers promise
  *
  * A reserved encoding, or a granule that the VM does not have, behaves as an
- * IMPLEMENTATION DEFINED choice among those that it has: the smallest.
+ * IMPLEMENTATION DEFINED choice among those that it has: see @feat->bad_tg.
  *
  * Return: log2 of the granule.
  * Context: any.
@@ -72,15 +66,9 @@ u8 kvm_s2_granule(u64 vtcr, const struct kvm_s2_features *feat)
 		[VTCR_EL2_TG0_16K] = 14,
 		[3] = 0,
 	};
-	u8 shift = tg0_shift[FIELD_GET(VTCR_EL2_TG0_MASK, vtcr)];
 
-	if (shift && (feat->gran & BIT(shift)))
-		return shift;
-
-	for (shift = 12; shift < 16; shift += 2)
-		if (feat->gran & BIT(shift))
-			return shift;
-	return 16;
+	return kvm_pt_granule(tg0_shift[FIELD_GET(VTCR_EL2_TG0_MASK, vtcr)],
+			      feat->gran, feat->bad_tg);
 }
 
 /* The 4K formats of SL2:SL0; AArch64.S2InvalidSL() and AArch64.S2StartLevel(). */
@@ -156,46 +144,6 @@ static bool s2_start_level_fits(u8 pgshift, s8 level, u8 ia_bits)
 	return ia_bits >= min_ia && ia_bits <= max_ia;
 }
 
-/*
- * AArch64.S2OASize(): what PS asks for, cut to what the VM has and to what the
- * format can express.
- */
-static u8 s2_oa_bits(u64 vtcr, const struct kvm_pt_geom *geom,
-		     const struct kvm_s2_features *feat)
-{
-	u8 ps = kvm_pt_decode_pa_bits(FIELD_GET(VTCR_EL2_PS_MASK, vtcr));
-	u8 max_oa = KVM_PT_PA_BITS_BASE;
-
-	if (geom->ds || (geom->lpa && geom->pgshift == 16))
-		max_oa = KVM_PT_PA_BITS_LARGE;
-
-	return min3(ps, feat->pa_bits, max_oa);
-}
-
-/*
- * AArch64.S2TTBaseAddress(): the base is aligned down to the size of the
- * (concatenated) first table, and to 64 bytes in its 52-bit form; low bits that
- * say otherwise are ignored.
- */
-static u64 s2_base(u64 vttbr, u64 vtcr, const struct kvm_pt_geom *geom)
-{
-	u8 ps = FIELD_GET(VTCR_EL2_PS_MASK, vtcr);
-	u8 size_bits = geom->ia_bits + 3 -
-		       kvm_pt_level_shift(geom->pgshift, geom->start_level);
-	u64 base;
-
-	if (geom->ds ||
-	    (geom->lpa && geom->pgshift == 16 && ps == S2_PS_52_BITS)) {
-		base = vttbr & S2_VTTBR_BADDR_LARGE;
-		base |= FIELD_GET(S2_VTTBR_BADDR_51_48, vttbr) <<
-			S2_VTTBR_BADDR_51_48_SHIFT;
-	} else {
-		base = vttbr & S2_VTTBR_BADDR;
-	}
-
-	return base & ~GENMASK_ULL(size_bits - 1, 0);
-}
-
 /**
  * kvm_s2_configure() - validate L1's stage-2 configuration
  * @regs: the registers, as they are
@@ -210,6 +158,11 @@ void kvm_s2_configure(const struct kvm_s2_regs *regs,
 {
 	u8 t0sz = FIELD_GET(VTCR_EL2_T0SZ_MASK, regs->vtcr);
 	struct kvm_pt_geom *geom = &cfg->geom;
+
+	if (regs->off) {
+		*cfg = (struct kvm_s2_config) { .off = true };
+		return;
+	}
 
 	*cfg = (struct kvm_s2_config) {
 		.ha	= feat->haf && (regs->vtcr & VTCR_EL2_HA),
@@ -240,38 +193,10 @@ void kvm_s2_configure(const struct kvm_s2_regs *regs,
 	    !s2_start_level_fits(geom->pgshift, geom->start_level, geom->ia_bits))
 		return;
 
-	geom->oa_bits = s2_oa_bits(regs->vtcr, geom, feat);
-	geom->base = s2_base(regs->vttbr, regs->vtcr, geom);
+	kvm_pt_set_output(geom, regs->vttbr,
+			  FIELD_GET(VTCR_EL2_PS_MASK, regs->vtcr),
+			  feat->pa_bits);
 	cfg->bad = false;
-}
-
-static bool s2_access_writes(enum kvm_access_type type)
-{
-	switch (type) {
-	case KVM_ACC_WRITE:
-	case KVM_ACC_RMW:
-	case KVM_ACC_TTW_UPDATE:
-	case KVM_ACC_AT_WRITE:
-	case KVM_ACC_CMO_WRITE:
-		return true;
-	default:
-		return false;
-	}
-}
-
-static bool s2_access_reads(enum kvm_access_type type)
-{
-	switch (type) {
-	case KVM_ACC_READ:
-	case KVM_ACC_RMW:
-	case KVM_ACC_TTW:
-	case KVM_ACC_TTW_UPDATE:
-	case KVM_ACC_AT_READ:
-	case KVM_ACC_CMO_READ:
-		return true;
-	default:
-		return false;
-	}
 }
 
 static bool s2_access_is_ttw(enum kvm_access_type type)
@@ -279,7 +204,25 @@ static bool s2_access_is_ttw(enum kvm_access_type type)
 	return type == KVM_ACC_TTW || type == KVM_ACC_TTW_UPDATE;
 }
 
+/*
+ * The type that the check of alignment and HCR_EL2.PTW are about. Without
+ * FEAT_S2FWB it is that of stage 2 alone: stage 1 has judged its own. With it,
+ * AArch64.S2ApplyFWBMemAttrs() has made one of both before the check.
+ */
+static bool s2_is_device(const struct kvm_s2_config *cfg, u64 desc,
+			 const struct kvm_access *acc)
+{
+	if (!cfg->fwb)
+		return !(desc & S2_DESC_MEMATTR_DEVICE);
+	if (!(desc & S2_DESC_MEMATTR_FWB_NORMAL))
+		return true;
+
+	return acc->s1_device &&
+	       (desc & S2_DESC_MEMATTR_FWB) != S2_DESC_MEMATTR_FWB_WB;
+}
+
 static void s2_decode_attrs(const struct kvm_s2_config *cfg, u64 desc,
+			    const struct kvm_access *acc,
 			    struct kvm_s2_result *res)
 {
 	u8 xn = FIELD_GET(S2_DESC_XN, desc);
@@ -297,10 +240,7 @@ static void s2_decode_attrs(const struct kvm_s2_config *cfg, u64 desc,
 		res->exec_el1 = !(desc & S2_DESC_XN1);
 	}
 
-	if (cfg->fwb)
-		res->device = !(desc & S2_DESC_MEMATTR_FWB_NORMAL);
-	else
-		res->device = !(desc & S2_DESC_MEMATTR_DEVICE);
+	res->device = s2_is_device(cfg, desc, acc);
 }
 
 /* AArch64.S2CheckPermissions(); *write tells which half of an access failed. */
@@ -316,10 +256,10 @@ static bool s2_permits(const struct kvm_s2_config *cfg,
 	if (s2_access_is_ttw(acc->type) && cfg->ptw && res->device)
 		return false;
 
-	if (s2_access_reads(acc->type) && !res->readable)
+	if (kvm_access_reads(acc->type) && !res->readable)
 		return false;
 
-	if (s2_access_writes(acc->type) &&
+	if (kvm_access_writes(acc->type) &&
 	    !res->writable && !res->dirty_managed) {
 		*write = true;
 		return false;
@@ -335,10 +275,7 @@ static u64 s2_updated_desc(const struct kvm_s2_config *cfg, u64 desc,
 	if (cfg->ha)
 		desc |= S2_DESC_AF;
 
-	/* AT and cache maintenance never set the dirty state. */
-	if (cfg->hd && (desc & S2_DESC_DBM) &&
-	    s2_access_writes(acc->type) &&
-	    acc->type != KVM_ACC_AT_WRITE && acc->type != KVM_ACC_CMO_WRITE)
+	if (cfg->hd && (desc & S2_DESC_DBM) && kvm_access_dirties(acc->type))
 		desc |= S2_DESC_S2AP_W;
 
 	return desc;
@@ -357,7 +294,7 @@ static int s2_judge_leaf(const struct kvm_s2_config *cfg, u64 ipa,
 	if (ret)
 		return ret;
 
-	s2_decode_attrs(cfg, leaf->desc, res);
+	s2_decode_attrs(cfg, leaf->desc, acc, res);
 
 	if (!cfg->ha && !(leaf->desc & S2_DESC_AF))
 		kind = KVM_FAULT_ACCESS_FLAG;
@@ -391,7 +328,7 @@ static int s2_walk_once(const struct kvm_s2_config *cfg,
 	ret = kvm_pt_update(&cfg->geom, mem, &res->leaf,
 			    s2_updated_desc(cfg, res->leaf.desc, acc), fault);
 	if (!ret)
-		s2_decode_attrs(cfg, res->leaf.desc, res);
+		s2_decode_attrs(cfg, res->leaf.desc, acc, res);
 	return ret;
 }
 
@@ -421,9 +358,20 @@ int kvm_s2_walk(const struct kvm_s2_config *cfg, const struct kvm_walk_mem *mem,
 	*fault = (struct kvm_walk_fault) {
 		.stage	= 2,
 		.s1ptw	= s2_access_is_ttw(acc->type),
-		.write	= s2_access_writes(acc->type),
+		.write	= kvm_access_writes(acc->type),
 		.ipa	= ipa,
 	};
+
+	if (cfg->off) {
+		*res = (struct kvm_s2_result) {
+			.oa		= ipa,
+			.readable	= true,
+			.writable	= true,
+			.exec_el0	= true,
+			.exec_el1	= true,
+		};
+		return 0;
+	}
 
 	/* Nothing is read for an input that the tables cannot resolve. */
 	if (cfg->bad || ipa >> cfg->geom.ia_bits)

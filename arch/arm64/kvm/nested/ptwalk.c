@@ -17,6 +17,7 @@
 #include <linux/bitfield.h>
 #include <linux/bits.h>
 #include <linux/errno.h>
+#include <linux/minmax.h>
 #include <linux/types.h>
 
 #include "walk.h"
@@ -25,6 +26,14 @@
 #define PT_DESC_TABLE		BIT_ULL(1)
 #define PT_DESC_CONTIG		BIT_ULL(52)
 #define PT_DESC_TABLE_ATTRS	GENMASK_ULL(63, 59)
+
+/* A table's address in TTBRn_ELx and VTTBR_EL2; with 52 bits, its high bits. */
+#define PT_TTBR_BADDR		GENMASK_ULL(47, 1)
+#define PT_TTBR_BADDR_LARGE	GENMASK_ULL(47, 6)
+#define PT_TTBR_BADDR_51_48	GENMASK_ULL(5, 2)
+
+/* The PS for which the register of a 64K table has the 52-bit form. */
+#define PT_PS_52_BITS		6
 
 /* Where the formats for 52-bit addresses keep their high bits. */
 #define PT_ADDR_TOP_BASE	47
@@ -54,6 +63,87 @@ int kvm_walk_set_fault(struct kvm_walk_fault *fault, enum kvm_fault_kind kind,
 }
 
 /**
+ * kvm_access_reads() - does an access ask for read permission?
+ * @type: the access
+ *
+ * Return: true if it does.
+ * Context: any.
+ */
+bool kvm_access_reads(enum kvm_access_type type)
+{
+	switch (type) {
+	case KVM_ACC_READ:
+	case KVM_ACC_RMW:
+	case KVM_ACC_TTW:
+	case KVM_ACC_TTW_UPDATE:
+	case KVM_ACC_AT_READ:
+	case KVM_ACC_CMO_READ:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/**
+ * kvm_access_writes() - does an access ask for write permission?
+ * @type: the access
+ *
+ * Return: true if it does.
+ * Context: any.
+ */
+bool kvm_access_writes(enum kvm_access_type type)
+{
+	switch (type) {
+	case KVM_ACC_WRITE:
+	case KVM_ACC_RMW:
+	case KVM_ACC_TTW_UPDATE:
+	case KVM_ACC_AT_WRITE:
+	case KVM_ACC_CMO_WRITE:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/**
+ * kvm_access_dirties() - does an access set the dirty state?
+ * @type: the access
+ *
+ * AT and cache maintenance never do, whatever permission they ask for.
+ *
+ * Return: true if it does.
+ * Context: any.
+ */
+bool kvm_access_dirties(enum kvm_access_type type)
+{
+	return type == KVM_ACC_WRITE || type == KVM_ACC_RMW ||
+	       type == KVM_ACC_TTW_UPDATE;
+}
+
+/**
+ * kvm_pt_granule() - the granule that a TG field selects
+ * @pgshift: log2 of what the field says; 0 for a reserved encoding
+ * @gran: bit n set if the granule of shift n exists
+ * @bad_tg: log2 of what takes the place of a granule that does not exist, which
+ *	    is IMPLEMENTATION DEFINED; 0 for the smallest in @gran
+ *
+ * Return: log2 of the granule.
+ * Context: any.
+ */
+u8 kvm_pt_granule(u8 pgshift, u32 gran, u8 bad_tg)
+{
+	if (pgshift && (gran & BIT(pgshift)))
+		return pgshift;
+	if (bad_tg)
+		return bad_tg;
+
+	for (pgshift = 12; pgshift < 16; pgshift += 2)
+		if (gran & BIT(pgshift))
+			return pgshift;
+	return 16;
+}
+
+/**
  * kvm_pt_decode_pa_bits() - decode PARange, TCR.IPS and VTCR.PS
  * @ps: the three or four bits of the field
  *
@@ -68,6 +158,56 @@ u8 kvm_pt_decode_pa_bits(u8 ps)
 	static const u8 bits[] = { 32, 36, 40, 42, 44, 48, 52, 56 };
 
 	return ps < sizeof(bits) ? bits[ps] : bits[sizeof(bits) - 1];
+}
+
+/*
+ * AArch64.PhysicalAddressSize(): what PS asks for, cut to what the VM has and
+ * to what the format can express.
+ */
+static u8 pt_oa_bits(const struct kvm_pt_geom *geom, u8 ps, u8 pa_bits)
+{
+	u8 max_oa = KVM_PT_PA_BITS_BASE;
+
+	if (geom->ds || (geom->lpa && geom->pgshift == 16))
+		max_oa = KVM_PT_PA_BITS_LARGE;
+
+	return min3(kvm_pt_decode_pa_bits(ps), pa_bits, max_oa);
+}
+
+/*
+ * AArch64.S1TTBaseAddress() and AArch64.S2TTBaseAddress(): the base is aligned
+ * down to the size of the (concatenated) first table, which in the 52-bit form
+ * counts as 64 bytes at least; low bits that say otherwise are ignored.
+ */
+static u64 pt_base(const struct kvm_pt_geom *geom, u64 ttbr, u8 ps)
+{
+	u8 size_bits = geom->ia_bits + 3 -
+		       kvm_pt_level_shift(geom->pgshift, geom->start_level);
+	u64 base = ttbr & PT_TTBR_BADDR;
+
+	if (geom->ds ||
+	    (geom->lpa && geom->pgshift == 16 && ps == PT_PS_52_BITS)) {
+		base = ttbr & PT_TTBR_BADDR_LARGE;
+		base |= FIELD_GET(PT_TTBR_BADDR_51_48, ttbr) <<
+			KVM_PT_PA_BITS_BASE;
+	}
+
+	return base & ~GENMASK_ULL(size_bits - 1, 0);
+}
+
+/**
+ * kvm_pt_set_output() - output size and base of tables
+ * @geom: shape of the tables, complete but for @geom->oa_bits and @geom->base
+ * @ttbr: TTBRn_ELx or VTTBR_EL2
+ * @ps: TCR_ELx.{I}PS or VTCR_EL2.PS
+ * @pa_bits: implemented PA size of the VM
+ *
+ * Context: any.
+ */
+void kvm_pt_set_output(struct kvm_pt_geom *geom, u64 ttbr, u8 ps, u8 pa_bits)
+{
+	geom->oa_bits = pt_oa_bits(geom, ps, pa_bits);
+	geom->base = pt_base(geom, ttbr, ps);
 }
 
 /**

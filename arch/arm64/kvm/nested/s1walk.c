@@ -38,13 +38,6 @@
 #define S1_TCR_EL2_TBID		BIT_ULL(29)
 #define S1_TCR_EL2_DS		BIT_ULL(32)
 
-/* Where TTBRn_ELx keeps a 52-bit address. */
-#define S1_TTBR_BADDR_LARGE	GENMASK_ULL(47, 6)
-#define S1_TTBR_BADDR_51_48	GENMASK_ULL(5, 2)
-
-/* TCR_ELx.IPS value for which TTBRn_ELx of a 64K table has the 52-bit form. */
-#define S1_PS_52_BITS		6
-
 /* Smallest VA ranges, in bits: without FEAT_TTST, with it, with it for 64K. */
 #define S1_VA_BITS_MIN		25
 #define S1_VA_BITS_MIN_TTST	16
@@ -205,21 +198,6 @@ static void s1_split_tcr_el2(u64 tcr, struct s1_tcr *out)
 }
 
 /*
- * A reserved encoding, or a granule that the VM does not have, behaves as an
- * IMPLEMENTATION DEFINED choice among those that it has: the smallest.
- */
-static u8 s1_granule(u8 pgshift, const struct kvm_s1_features *feat)
-{
-	if (pgshift && (feat->gran & BIT(pgshift)))
-		return pgshift;
-
-	for (pgshift = 12; pgshift < 16; pgshift += 2)
-		if (feat->gran & BIT(pgshift))
-			return pgshift;
-	return 16;
-}
-
-/*
  * AArch64.S1TxSZFaults(). Below the minimum it is a fault with FEAT_LVA and
  * IMPLEMENTATION DEFINED between a fault and the minimum itself without; above
  * the maximum always the latter. The choice is the fault, as at stage 2.
@@ -236,40 +214,6 @@ static bool s1_va_bits_valid(u8 va_bits, const struct kvm_pt_geom *geom,
 						 S1_VA_BITS_MIN_TTST;
 
 	return va_bits >= min_bits && va_bits <= max_bits;
-}
-
-/* AArch64.PhysicalAddressSize(): PS, cut to what VM and format can express. */
-static u8 s1_oa_bits(u8 ps, const struct kvm_pt_geom *geom, u8 pa_bits)
-{
-	u8 max_oa = KVM_PT_PA_BITS_BASE;
-	u8 oa_bits = kvm_pt_decode_pa_bits(ps);
-
-	if (geom->ds || geom->pgshift == 16)
-		max_oa = KVM_PT_PA_BITS_LARGE;
-	if (oa_bits > pa_bits)
-		oa_bits = pa_bits;
-
-	return oa_bits < max_oa ? oa_bits : max_oa;
-}
-
-/*
- * AArch64.S1TTBaseAddress(): aligned down to the size of the first table, which
- * in the 52-bit form counts as 64 bytes at least.
- */
-static u64 s1_base(u64 ttbr, u8 ps, const struct kvm_pt_geom *geom)
-{
-	u8 size_bits = geom->ia_bits + 3 -
-		       kvm_pt_level_shift(geom->pgshift, geom->start_level);
-	u64 base = ttbr & TTBRx_EL1_BADDR_MASK;
-
-	if (geom->ds ||
-	    (geom->lpa && geom->pgshift == 16 && ps == S1_PS_52_BITS)) {
-		base = ttbr & S1_TTBR_BADDR_LARGE;
-		base |= FIELD_GET(S1_TTBR_BADDR_51_48, ttbr) <<
-			KVM_PT_PA_BITS_BASE;
-	}
-
-	return base & ~GENMASK_ULL(size_bits - 1, 0);
 }
 
 static void s1_configure_range(const struct s1_tcr *tcr, u8 index, u64 ttbr,
@@ -289,7 +233,8 @@ static void s1_configure_range(const struct s1_tcr *tcr, u8 index, u64 ttbr,
 		.sh		= t->sh,
 		.geom = {
 			.stage		= 1,
-			.pgshift	= s1_granule(t->pgshift, feat),
+			.pgshift	= kvm_pt_granule(t->pgshift, feat->gran,
+							 feat->bad_tg),
 			.lpa		= feat->pa_bits >= KVM_PT_PA_BITS_LARGE,
 			.big_endian	= big_endian,
 		},
@@ -305,8 +250,7 @@ static void s1_configure_range(const struct s1_tcr *tcr, u8 index, u64 ttbr,
 	index_bits = geom->pgshift - 3;
 	geom->start_level = KVM_PT_LAST_LEVEL -
 			    (geom->ia_bits - 1 - geom->pgshift) / index_bits;
-	geom->oa_bits = s1_oa_bits(tcr->ps, geom, feat->pa_bits);
-	geom->base = s1_base(ttbr, tcr->ps, geom);
+	kvm_pt_set_output(geom, ttbr, tcr->ps, feat->pa_bits);
 }
 
 /* TCR2_ELx as far as it is in effect. */
@@ -392,38 +336,6 @@ void kvm_s1_configure(const struct kvm_s1_regs *regs,
 	for (i = 0; i < cfg->ranges; i++)
 		s1_configure_range(&tcr, i, regs->ttbr[i], feat,
 				   regs->sctlr & SCTLR_ELx_EE, &cfg->range[i]);
-}
-
-static bool s1_access_writes(enum kvm_access_type type)
-{
-	switch (type) {
-	case KVM_ACC_WRITE:
-	case KVM_ACC_RMW:
-	case KVM_ACC_AT_WRITE:
-	case KVM_ACC_CMO_WRITE:
-		return true;
-	default:
-		return false;
-	}
-}
-
-static bool s1_access_reads(enum kvm_access_type type)
-{
-	switch (type) {
-	case KVM_ACC_READ:
-	case KVM_ACC_RMW:
-	case KVM_ACC_AT_READ:
-	case KVM_ACC_CMO_READ:
-		return true;
-	default:
-		return false;
-	}
-}
-
-/* AT and cache maintenance never set the dirty state. */
-static bool s1_access_dirties(enum kvm_access_type type)
-{
-	return type == KVM_ACC_WRITE || type == KVM_ACC_RMW;
 }
 
 /* The regime of EL2 alone has one range, at the bottom, whatever VA[55] is. */
@@ -712,12 +624,12 @@ static void s1_permissions(const struct kvm_s1_config *cfg,
 	res->executable = p->x && !s1_attr_is_device(s1_leaf_mair(cfg, desc));
 
 	/* Why, should the access be refused; valid for a Permission fault. */
-	res->overlay = (s1_access_reads(acc->type) && !o->r) ||
-		       (s1_access_writes(acc->type) && !o->w) ||
+	res->overlay = (kvm_access_reads(acc->type) && !o->r) ||
+		       (kvm_access_writes(acc->type) && !o->w) ||
 		       (acc->type == KVM_ACC_EXEC && !o->x);
 	res->dirty = !res->overlay && !pan && (acc->el0 ? uclean : pclean) &&
-		     s1_access_writes(acc->type) &&
-		     (res->readable || !s1_access_reads(acc->type));
+		     kvm_access_writes(acc->type) &&
+		     (res->readable || !kvm_access_reads(acc->type));
 }
 
 /* AArch64.S1HasPermissionsFault(); *write: which half of an access failed. */
@@ -729,10 +641,10 @@ static bool s1_permits(const struct kvm_s1_result *res,
 	if (acc->type == KVM_ACC_EXEC)
 		return res->executable;
 
-	if (s1_access_reads(acc->type) && !res->readable)
+	if (kvm_access_reads(acc->type) && !res->readable)
 		return false;
 
-	*write = s1_access_writes(acc->type);
+	*write = kvm_access_writes(acc->type);
 	return !*write || res->writable;
 }
 
@@ -777,7 +689,7 @@ static u64 s1_updated_desc(const struct kvm_s1_config *cfg, u64 desc,
 
 	/* AP[2], or nDirty: the same bit. */
 	if (cfg->hd && (cfg->pie || (desc & S1_DESC_DBM)) &&
-	    s1_access_dirties(acc->type))
+	    kvm_access_dirties(acc->type))
 		desc &= ~S1_DESC_AP2;
 
 	return desc;
@@ -864,7 +776,7 @@ int kvm_s1_walk(const struct kvm_s1_config *cfg, const struct kvm_walk_mem *mem,
 	*res = (struct kvm_s1_result) { .asid = cfg->asid };
 	*fault = (struct kvm_walk_fault) {
 		.stage	= 1,
-		.write	= s1_access_writes(acc->type),
+		.write	= kvm_access_writes(acc->type),
 	};
 
 	if (cfg->off)
@@ -982,6 +894,9 @@ void kvm_s2_combine_attr(const struct kvm_s2_config *cfg,
 	u8 sh = cfg->geom.ds ? regs->sh : FIELD_GET(S2_DESC_SH, s2_desc);
 	u8 memattr = FIELD_GET(S2_DESC_MEMATTR, s2_desc);
 	u8 s1 = s1_plain_attr(attr->mair);
+
+	if (cfg->off)
+		return;
 
 	if (cfg->fwb)
 		attr->mair = s2_fwb_type(s1, memattr);

@@ -65,6 +65,8 @@ struct kvm_s1_regs {
  * @pa_bits: PARange, decoded: the implemented PA size of the VM
  * @gran: bit n set if the granule of shift n exists at stage 1
  * @lpa2: bit n set if that granule has the 52-bit format (FEAT_LPA2)
+ * @bad_tg: log2 of the granule that a TG0 or TG1 stands for which is reserved
+ *	    or names a granule that does not exist; 0 for the smallest that does
  * @lva: FEAT_LVA, 52-bit virtual addresses with the 64K granule
  * @ttst: FEAT_TTST, small translation tables
  * @haf: hardware updates the Access flag (FEAT_HAFDBS)
@@ -83,6 +85,7 @@ struct kvm_s1_features {
 	u8 pa_bits;
 	u32 gran;
 	u32 lpa2;
+	u8 bad_tg;
 	bool lva;
 	bool ttst;
 	bool haf;

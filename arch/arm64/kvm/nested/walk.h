@@ -116,12 +116,15 @@ enum kvm_access_type {
  * @el0: it is unprivileged
  * @pan: PSTATE.PAN applies to it (stage 1, AT S1E1RP and S1E1WP)
  * @unaligned: it is not aligned to its size
+ * @s1_device: stage 1 has given a Device type, or its MMU is off (stage 2,
+ *	       where FEAT_S2FWB lets it stand)
  */
 struct kvm_access {
 	enum kvm_access_type type;
 	bool el0;
 	bool pan;
 	bool unaligned;
+	bool s1_device;
 };
 
 /**
@@ -207,7 +210,13 @@ static inline u8 kvm_pt_level_shift(u8 pgshift, s8 level)
 	return pgshift + (KVM_PT_LAST_LEVEL - level) * (pgshift - 3);
 }
 
+bool kvm_access_reads(enum kvm_access_type type);
+bool kvm_access_writes(enum kvm_access_type type);
+bool kvm_access_dirties(enum kvm_access_type type);
+
+u8 kvm_pt_granule(u8 pgshift, u32 gran, u8 bad_tg);
 u8 kvm_pt_decode_pa_bits(u8 ps);
+void kvm_pt_set_output(struct kvm_pt_geom *geom, u64 ttbr, u8 ps, u8 pa_bits);
 u8 kvm_pt_contig_shift(u8 pgshift, s8 level);
 u64 kvm_pt_desc_addr(const struct kvm_pt_geom *geom, u64 desc);
 int kvm_pt_descend(const struct kvm_pt_geom *geom,
@@ -231,6 +240,7 @@ int kvm_walk_set_fault(struct kvm_walk_fault *fault, enum kvm_fault_kind kind,
  * @big_endian: SCTLR_EL2.EE
  * @ptw: HCR_EL2.PTW
  * @fwb: HCR_EL2.FWB, in effect
+ * @off: neither HCR_EL2.VM nor HCR_EL2.DC is in effect
  */
 struct kvm_s2_regs {
 	u64 vtcr;
@@ -238,6 +248,7 @@ struct kvm_s2_regs {
 	bool big_endian;
 	bool ptw;
 	bool fwb;
+	bool off;
 };
 
 /**
@@ -245,6 +256,8 @@ struct kvm_s2_regs {
  * @pa_bits: PARange, decoded: the implemented PA size of the VM
  * @gran: bit n set if the granule of shift n exists at stage 2
  * @lpa2: bit n set if that granule has the 52-bit format (FEAT_LPA2)
+ * @bad_tg: log2 of the granule that a TG0 stands for which is reserved or names
+ *	    a granule that does not exist; 0 for the smallest one that does
  * @ttst: FEAT_TTST, small translation tables
  * @xnx: FEAT_XNX
  * @haf: hardware updates the Access flag (FEAT_HAFDBS)
@@ -254,6 +267,7 @@ struct kvm_s2_features {
 	u8 pa_bits;
 	u32 gran;
 	u32 lpa2;
+	u8 bad_tg;
 	bool ttst;
 	bool xnx;
 	bool haf;
@@ -268,6 +282,7 @@ struct kvm_s2_features {
  * @xnx: XN[1:0] distinguishes EL1 and EL0
  * @ptw: stage-1 walks to Device memory take a Permission fault
  * @fwb: MemAttr has the FEAT_S2FWB encoding
+ * @off: stage 2 is off: flat translation; the rest, @geom too, is not valid
  * @bad: VTCR_EL2 is not usable: every walk is a Translation fault, level 0
  */
 struct kvm_s2_config {
@@ -277,19 +292,21 @@ struct kvm_s2_config {
 	bool xnx;
 	bool ptw;
 	bool fwb;
+	bool off;
 	bool bad;
 };
 
 /**
  * struct kvm_s2_result - a completed stage-2 translation
  * @oa: output address of the exact input address
- * @leaf: the descriptor it came from
+ * @leaf: the descriptor it came from; zeroes if stage 2 is off
  * @readable: S2AP allows reads
  * @writable: S2AP allows writes, after the update that the access made
  * @dirty_managed: a write is allowed whatever S2AP says, and sets it
  * @exec_el0: XN allows EL0 to execute
  * @exec_el1: XN allows EL1 to execute
- * @device: MemAttr gives a Device type whatever stage 1 says
+ * @device: the type is Device: by MemAttr whatever stage 1 says or, with
+ *	    FEAT_S2FWB, by stage 1 where MemAttr lets that stand
  */
 struct kvm_s2_result {
 	u64 oa;
