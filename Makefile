@@ -5,12 +5,13 @@ KERNEL ?= ours
 GUEST ?= stock
 T ?=
 S := scripts
+UNIT = $(MAKE) -s --no-print-directory -C tools/testing/kvm-nested OUT=$(CURDIR)/out/build/unit
 IMAGE := out/guest/$(if $(filter minimal,$(GUEST)),minimal-$(KERNEL),stock).img
 
 export BASE_TREE BASE_TARBALL DEBIAN_MIRROR CONFIG SLACK VERBOSE
 
-.PHONY: help demo test peer build fetch apply shell kunit selftest check clean \
-	setup ours-kernel peer-kernel guest
+.PHONY: help demo test peer build fetch apply shell unit fuzz kunit selftest \
+	check clean setup ours-kernel peer-kernel guest
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -19,6 +20,10 @@ help: ## this list
 	@echo "  GUEST=stock|minimal  with demo: what L1 and L2 run, Debian's kernel or L0's own"
 	@echo "  VERBOSE=1            with demo: L2's whole kernel log on its console"
 	@echo "  T='test ...'         with selftest: these tests only"
+	@echo "  VECTORS='file ...'   with unit: these vectors, *.jsonl or *.jsonl.gz, in place of tests/vectors"
+	@echo "  EXPLAIN=v00123       with unit: the walk of this vector, step by step"
+	@echo "  CC=clang, SAN=0      with unit: another compiler; no sanitizers, for speed"
+	@echo "  TIME=60              with fuzz: seconds"
 	@echo "  CONFIG=debug         with build, demo, selftest: a fragment of configs/ more"
 	@echo "  BASE_TREE=dir, BASE_TARBALL=file    instead of Debian's package of the base"
 
@@ -41,6 +46,14 @@ apply: fetch ## lay our files and patches over out/linux
 shell: $(KERNEL)-kernel guest ## a shell in L0, with what it takes to start L1
 	@echo "L0 boots; 'poweroff' or Ctrl-a x leaves."
 	@$(S)/boot.sh $(KERNEL) $(IMAGE) $(IMAGE) -- LEVEL=0 JOB=shell
+
+unit: fetch ## the walkers in user space: vectors, rules, properties, races
+	@mkdir -p out/results
+	+@$(UNIT) run KTAP=$(CURDIR)/out/results/unit.ktap \
+		$(if $(VECTORS),VECTORS="$(abspath $(VECTORS))")
+
+fuzz: fetch ## the walkers under libFuzzer
+	+@$(UNIT) fuzz
 
 kunit: apply ## the KUnit suites, under QEMU
 	@$(S)/kunit.sh

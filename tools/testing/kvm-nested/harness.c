@@ -9,6 +9,8 @@
 
 #include "harness.h"
 
+FILE *human;
+
 static FILE *ktap;
 static char *ktap_text;
 static size_t ktap_size;
@@ -57,12 +59,38 @@ void ktap_diag(const char *fmt, ...)
 	fputc('\n', ktap);
 }
 
-int ktap_finish(void)
+bool ktap_failed(void)
 {
+	return ktap_failures;
+}
+
+int ktap_finish(const char *path)
+{
+	FILE *f = path ? fopen(path, "w") : stdout;
+
 	fclose(ktap_file());
-	printf("KTAP version 1\n1..%u\n%s", ktap_tests, ktap_text);
+	if (!f || fprintf(f, "KTAP version 1\n1..%u\n%s", ktap_tests,
+			  ktap_text) < 0 || fflush(f)) {
+		perror(path ? path : "standard output");
+		return 1;
+	}
 	free(ktap_text);
+	say("%u tests, %u failed%s%s", ktap_tests, ktap_failures,
+	    path ? ": " : "", path ? path : "");
 	return ktap_failures || !ktap_tests;
+}
+
+void say(const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!human)
+		return;
+	va_start(ap, fmt);
+	vfprintf(human, fmt, ap);
+	va_end(ap);
+	fputc('\n', human);
+	fflush(human);
 }
 
 const char *kind_name(enum kvm_fault_kind kind)
@@ -117,10 +145,11 @@ static int mem_read(void *ctx, u64 pa, u64 *raw, struct kvm_walk_fault *fault)
 	struct mem *mem = ctx;
 	struct word *word = mem_find(mem, pa);
 
-	(void)fault;
 	if (mem->nreads < MEM_LOG)
 		mem->reads[mem->nreads] = (struct log_read) {
 			.pa = pa, .val = word ? word->val : 0, .abort = !word,
+			.stage = fault->stage, .level = fault->level,
+			.when = mem->nreads + mem->nwrites,
 		};
 	mem->nreads++;
 	if (!word)
@@ -136,7 +165,6 @@ static int mem_cas(void *ctx, u64 pa, u64 old, u64 new,
 	struct word *word;
 	bool abort;
 
-	(void)fault;
 	if (mem->race)
 		mem->race(mem, mem->ncas, pa);
 	mem->ncas++;
@@ -149,6 +177,8 @@ static int mem_cas(void *ctx, u64 pa, u64 old, u64 new,
 	if (mem->nwrites < MEM_LOG)
 		mem->writes[mem->nwrites] = (struct log_write) {
 			.pa = pa, .old = old, .new = new, .abort = abort,
+			.stage = fault->stage, .level = fault->level,
+			.when = mem->nreads + mem->nwrites,
 		};
 	mem->nwrites++;
 	if (abort)

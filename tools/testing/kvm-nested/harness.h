@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <linux/bits.h>
 #include <linux/compiler.h>
 #include <linux/kernel.h>
@@ -30,7 +31,11 @@
 __printf(2, 3) void ktap_ok(bool ok, const char *fmt, ...);
 __printf(2, 3) void ktap_skip(const char *reason, const char *fmt, ...);
 __printf(1, 2) void ktap_diag(const char *fmt, ...);
-int ktap_finish(void);
+bool ktap_failed(void);
+int ktap_finish(const char *path);
+/* For people: a summary, to where the KTAP does not go. */
+extern FILE *human;
+__printf(1, 2) void say(const char *fmt, ...);
 
 const char *kind_name(enum kvm_fault_kind kind);
 const char *result_name(int ret, const struct kvm_walk_fault *fault);
@@ -42,10 +47,14 @@ struct word {
 	bool ro;		/* updates abort */
 };
 
+/* @stage, @level: of the descriptor; @when: order among reads and writes. */
 struct log_read {
 	u64 pa;
 	u64 val;
 	bool abort;
+	u8 stage;
+	s8 level;
+	unsigned int when;
 };
 
 struct log_write {
@@ -53,9 +62,12 @@ struct log_write {
 	u64 old;
 	u64 new;
 	bool abort;
+	u8 stage;
+	s8 level;
+	unsigned int when;
 };
 
-#define MEM_WORDS	16
+#define MEM_WORDS	512
 #define MEM_LOG		64
 
 struct mem {
@@ -84,12 +96,14 @@ extern const struct kvm_walk_ops s1_mem_ops;
 
 /* The tests, each reports for itself. */
 void run_vectors(const char *path);
+/* 0: right; 1: wrong; 2: there is none */
+int explain(const char *id, char *const *paths);
 void run_properties(unsigned int rounds, u64 seed);
 void run_races(void);
+void run_oracle(void);
 void run_faults(void);
 
 /* One round of a property test, driven by bytes; false and a reason. */
-bool property_round(const u8 *data, size_t size, u64 seed, char *why,
-		    size_t why_size);
+bool property_round(const u8 *data, size_t size, char *why, size_t why_size);
 
 #endif

@@ -2,10 +2,13 @@
 /*
  * User-space tests of the nested-virtualization walkers.
  *
- * usage: kvm-nested [-f FUZZER] [-s SECONDS] [VECTORS.txt]...
+ * usage: kvm-nested [-x] [-o KTAP] [-f FUZZER -c CORPUS -s SECONDS] VECTORS...
+ *        kvm-nested -e ID VECTORS...
  *
- * Runs the vectors, then the tests that need none, and FUZZER for SECONDS if
- * there is one. KTAP on standard output; the exit status is the verdict.
+ * Runs the vectors, then the tests that need none, and FUZZER from CORPUS for
+ * SECONDS; with -x, up to the first of these that fails. KTAP on standard
+ * output, or in a file, which leaves the former to a summary for people; the
+ * exit status is the verdict. With -e, a vector's walk is shown step by step.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,51 +19,95 @@
 #define PROPERTY_ROUNDS	400000
 #define SEED		0x6e65737465645632ull
 
-static void run_fuzzer(const char *fuzzer, unsigned int seconds)
+static const char usage[] =
+	"usage: kvm-nested [-x] [-o KTAP] [-f FUZZER -c CORPUS -s SECONDS] VECTORS...\n"
+	"       kvm-nested -e ID VECTORS...\n";
+
+struct options {
+	const char *fuzzer, *corpus, *id, *ktap;
+	unsigned int seconds;
+	bool stop;		/* at the first part that fails */
+};
+
+static void run_fuzzer(const char *fuzzer, const char *corpus,
+		       unsigned int seconds)
 {
-	char cmd[1024];
+	char cmd[2048];
 	int ret;
 
-	if (!fuzzer) {
-		ktap_skip("clang with its libFuzzer run time is not there",
-			  "fuzz: both stages");
-		return;
-	}
-
 	snprintf(cmd, sizeof(cmd),
-		 "'%s' -seed=1 -max_total_time=%u >'%s.log' 2>&1", fuzzer,
-		 seconds, fuzzer);
+		 "mkdir -p '%s.new' && '%s' -seed=1 -max_total_time=%u -artifact_prefix='%s.' '%s.new' '%s' >'%s.log' 2>&1",
+		 fuzzer, fuzzer, seconds, fuzzer, fuzzer, corpus, fuzzer);
 	ret = system(cmd);
 	if (ret)
 		ktap_diag("%s.log says what happened", fuzzer);
 	ktap_ok(!ret, "fuzz: both stages (%u s)", seconds);
+	say("fuzz: %u s%s", seconds, ret ? ": FAILED, see its log" : "");
+}
+
+static void run_rounds(void)
+{
+	run_properties(PROPERTY_ROUNDS, SEED);
+}
+
+static void run_all(const struct options *o, char *const *vectors)
+{
+	static void (*const parts[])(void) = {
+		run_oracle, run_races, run_faults, run_rounds,
+	};
+
+	for (; *vectors && !(o->stop && ktap_failed()); vectors++)
+		run_vectors(*vectors);
+	for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
+		if (!(o->stop && ktap_failed()))
+			parts[i]();
+	if (o->fuzzer && o->seconds)
+		run_fuzzer(o->fuzzer, o->corpus, o->seconds);
+}
+
+static bool get_options(struct options *o, int argc, char **argv)
+{
+	int opt;
+
+	while ((opt = getopt(argc, argv, "c:e:f:o:s:x")) != -1) {
+		switch (opt) {
+		case 'c':
+			o->corpus = optarg;
+			break;
+		case 'e':
+			o->id = optarg;
+			break;
+		case 'f':
+			o->fuzzer = optarg;
+			break;
+		case 'o':
+			o->ktap = optarg;
+			break;
+		case 's':
+			o->seconds = strtoul(optarg, NULL, 10);
+			break;
+		case 'x':
+			o->stop = true;
+			break;
+		default:
+			return false;
+		}
+	}
+	return true;
 }
 
 int main(int argc, char **argv)
 {
-	const char *fuzzer = NULL;
-	unsigned int seconds = 0;
-	int opt;
+	struct options o = { .corpus = "" };
 
-	while ((opt = getopt(argc, argv, "f:s:")) != -1) {
-		if (opt == 'f') {
-			fuzzer = optarg;
-		} else if (opt == 's') {
-			seconds = strtoul(optarg, NULL, 10);
-		} else {
-			fprintf(stderr,
-				"usage: kvm-nested [-f FUZZER] [-s SECONDS] [VECTORS.txt]...\n");
-			return 2;
-		}
+	if (!get_options(&o, argc, argv)) {
+		fputs(usage, stderr);
+		return 2;
 	}
 
-	for (; optind < argc; optind++)
-		run_vectors(argv[optind]);
-	run_properties(PROPERTY_ROUNDS, SEED);
-	run_races();
-	run_faults();
-	if (seconds)
-		run_fuzzer(fuzzer, seconds);
-
-	return ktap_finish();
+	human = o.ktap ? stdout : stderr;
+	if (o.id)
+		return explain(o.id, argv + optind);
+	run_all(&o, argv + optind);
+	return ktap_finish(o.ktap);
 }

@@ -18,8 +18,8 @@ survived=0
 # Without the fuzzer; warnings are no verdict on a mutant.
 harness()
 {
-	timeout 30 make -s -C "$here" OUT="$out" CORE="$out/core" WARN=-w \
-		RUN_FUZZ=0 FUZZER= "$1"
+	timeout 120 make -s -C "$here" OUT="$out" CORE="$out/core" WARN=-w \
+		STOP=y "$1"
 }
 
 # What a mutant failed, or died of.

@@ -1,85 +1,150 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Conformance vectors: reading the text that vec2txt.py makes. Anything that is
- * not understood is an error: a vector half read would prove nothing.
+ * Conformance vectors: from JSON lines, compressed or not, to struct vector.
+ *
+ * What a vector does not say has a default that changes nothing: EL1, a read,
+ * stage 2 on, all granules, no feature. A name that nobody here knows is not
+ * passed over in silence: the vector is judged without it, since its outcomes
+ * say what is right, and the name is reported when the file is closed.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <jansson.h>
+#include <zlib.h>
 
 #include "vectors.h"
 
-#define MAX_WORDS	10
-#define WORD_END	"\n "
+#define MAX_UNKNOWN	64
 
-struct line {
-	char *w[MAX_WORDS];
-	int n;
+struct unknown {
+	char name[64];
+	unsigned int count;
+};
+
+struct vecfile {
+	gzFile gz;
+	char name[32];
+	char *text;
+	size_t size;
+	unsigned int line, nunknown;
+	bool damaged;
+	struct unknown unknown[MAX_UNKNOWN];
 };
 
 static void copy(char *to, size_t size, const char *from)
 {
-	snprintf(to, size, "%s", strcmp(from, "-") ? from : "");
+	snprintf(to, size, "%s", from ? from : "");
 }
 
-static u64 num(const char *word)
+#define COPY(to, from)	copy(to, sizeof(to), from)
+
+/* A number, or a string that is one; integers of JSON end at 63 bits. */
+static u64 num(const json_t *item)
 {
-	return strtoull(word, NULL, 0);
+	if (json_is_string(item))
+		return strtoull(json_string_value(item), NULL, 0);
+	return json_is_true(item) ? 1 : json_integer_value(item);
 }
 
-static int num_or_none(const char *word)
+static s64 num_or(const json_t *item, s64 otherwise)
 {
-	return strcmp(word, "-") ? (int)strtol(word, NULL, 0) : -1;
+	return item && !json_is_null(item) ? (s64)num(item) : otherwise;
 }
 
-static bool set_idreg(struct vector *v, const char *name, unsigned int val)
+static const char *str(const json_t *object, const char *key)
 {
-	unsigned int ignored;
-	const struct { const char *name; unsigned int *field; } map[] = {
-		{ "PARange", &v->id_parange },	{ "ST", &v->id_st },
-		{ "TGran4", &v->id_gran[0] },	{ "TGran4_2", &v->id_gran_2[0] },
-		{ "TGran16", &v->id_gran[1] },	{ "TGran16_2", &v->id_gran_2[1] },
-		{ "TGran64", &v->id_gran[2] },	{ "TGran64_2", &v->id_gran_2[2] },
-		{ "HAFDBS", &v->id_hafdbs },	{ "XNX", &v->id_xnx },
-		{ "FWB", &v->id_fwb },
-		/* no say in a stage-2 walk that never faults for nT */
-		{ "BBM", &ignored },		{ "VARange", &ignored },
-	};
+	return json_string_value(json_object_get(object, key));
+}
 
-	for (size_t i = 0; i < ARRAY_SIZE(map); i++) {
-		if (!strcmp(map[i].name, name)) {
-			*map[i].field = val;
+static void unknown(struct vecfile *file, const char *what, const char *name)
+{
+	char both[64];
+	unsigned int i;
+
+	snprintf(both, sizeof(both), "%s %s", what, name);
+	for (i = 0; i < file->nunknown; i++)
+		if (!strcmp(file->unknown[i].name, both))
+			break;
+	if (i == MAX_UNKNOWN)
+		return;
+	if (i == file->nunknown)
+		COPY(file->unknown[file->nunknown++].name, both);
+	file->unknown[i].count++;
+}
+
+/* Names that say nothing about a translation, or nothing that has a choice. */
+static const char *const harmless[] = {
+	/* of vectors */
+	"id", "expect", "cfg", "choices", "comment", "seed", "source",
+	/* of features: what is always there, or has no say in a walk */
+	"FEAT_LPA", "FEAT_VHE", "FEAT_TTL", "FEAT_TTCNP", "FEAT_VMID16",
+	"FEAT_CSV2", "FEAT_RAS", "FEAT_PAN", "FEAT_PAN2", "FEAT_ASID16",
+	"FEAT_NV", "FEAT_NV2", "FEAT_LSE", "FEAT_XS", "FEAT_HPDS2",
+	"FEAT_BBM", "FEAT_AA32EL0", "FEAT_UAO", "FEAT_EVT", "FEAT_FGT",
+	/* of ID register fields */
+	"ASIDBits", "VMIDBits", "CnP", "TTL", "HCX", "VH", "BigEnd", "NV",
+};
+
+static bool is_harmless(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(harmless); i++)
+		if (!strcmp(harmless[i], name))
 			return true;
-		}
-	}
 	return false;
 }
 
-/* FEAT_* to the ID register fields that say the same. */
-static bool set_feature(struct vector *v, const char *name)
+struct id_field {
+	const char *name;
+	unsigned int *field;
+	unsigned int value;
+};
+
+static bool set_field(const struct id_field *map, size_t n, const char *name,
+		      const json_t *value)
 {
-	if (!strcmp(name, "FEAT_TTST"))
-		v->id_st = 1;
-	else if (!strcmp(name, "FEAT_XNX"))
-		v->id_xnx = 1;
-	else if (!strcmp(name, "FEAT_HAFDBS"))
-		v->id_hafdbs = 2;
-	else if (!strcmp(name, "FEAT_HPDS"))
-		v->hpds = true;
-	else if (!strcmp(name, "FEAT_PAN3"))
-		v->epan = true;
-	else
-		return false;
-	return true;
+	bool found = false;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!strcmp(map[i].name, name)) {
+			*map[i].field = value ? num(value) : map[i].value;
+			found = true;
+		}
+	}
+	return found;
 }
 
-static bool set_pamax(struct vector *v, unsigned int bits)
+static bool set_idreg(struct vector_ids *ids, const char *name,
+		      const json_t *value)
 {
-	for (v->id_parange = 0; v->id_parange <= 6; v->id_parange++)
-		if (kvm_pt_decode_pa_bits(v->id_parange) == bits)
-			break;
-	/* 4K, 16K and 64K, none in the format with 52-bit addresses */
-	v->id_gran[1] = 1;
-	return v->id_parange <= 6;
+	const struct id_field map[] = {
+		{ "PARange", &ids->parange },	{ "ST", &ids->st },
+		{ "TGran4", &ids->gran[0] },	{ "TGran4_2", &ids->gran_2[0] },
+		{ "TGran16", &ids->gran[1] },	{ "TGran16_2", &ids->gran_2[1] },
+		{ "TGran64", &ids->gran[2] },	{ "TGran64_2", &ids->gran_2[2] },
+		{ "HAFDBS", &ids->hafdbs },	{ "XNX", &ids->xnx },
+		{ "FWB", &ids->fwb },		{ "BBM", &ids->bbm },
+		{ "VARange", &ids->varange },	{ "HPDS", &ids->hpds },
+		{ "PAN", &ids->pan },		{ "E0PD", &ids->e0pd },
+	};
+
+	return set_field(map, ARRAY_SIZE(map), name, value) || is_harmless(name);
+}
+
+/* FEAT_* to the ID register fields that say the same; some are in two. */
+static bool set_feature(struct vector_ids *ids, const char *name)
+{
+	const struct id_field map[] = {
+		{ "FEAT_TTST", &ids->st, 1 },	{ "FEAT_XNX", &ids->xnx, 1 },
+		{ "FEAT_HAFDBS", &ids->hafdbs, 2 },
+		{ "FEAT_HPDS", &ids->hpds, 1 },	{ "FEAT_PAN3", &ids->pan, 3 },
+		{ "FEAT_S2FWB", &ids->fwb, 1 },	{ "FEAT_LVA", &ids->varange, 1 },
+		{ "FEAT_E0PD", &ids->e0pd, 1 },	{ "FEAT_PAuth", &ids->pauth, 1 },
+		{ "FEAT_LPA2", &ids->gran[0], 1 },
+		{ "FEAT_LPA2", &ids->gran[1], 2 },
+	};
+
+	return set_field(map, ARRAY_SIZE(map), name, NULL) || is_harmless(name);
 }
 
 static bool set_register(struct vector *v, const char *name, u64 val)
@@ -101,178 +166,365 @@ static bool set_register(struct vector *v, const char *name, u64 val)
 	return false;
 }
 
-static bool add_outcome(struct vector *v, const struct line *l)
+/*
+ * Choices. The granule of a bad TG0 or TG1 is a parameter of the core; all
+ * others have been made, and the outcomes say what is permitted.
+ */
+static void set_choice(struct vector *v, const char *name, u64 val)
 {
-	struct outcome *o;
+	static const u8 tg0[4] = { 12, 16, 14 }, tg1[4] = { 0, 14, 12, 16 };
 
-	if (l->n != 8 || v->nout == MAX_OUTCOMES)
-		return false;
-	o = &v->out[v->nout++];
-	memset(o, 0, sizeof(*o));
-	copy(o->fault, sizeof(o->fault), l->w[1]);
-	/* level -1 is a level, so "-" is not */
-	o->level = strcmp(l->w[2], "-") ? atoi(l->w[2]) : 0;
-	o->stage = num_or_none(l->w[3]);
-	o->s1ptw = num_or_none(l->w[4]);
-	o->has_ipa = strcmp(l->w[5], "-");
-	o->addr = num(l->w[5]);
-	o->write = num_or_none(l->w[6]);
-	o->off = atoi(l->w[7]);
-	return true;
+	if (!strcmp(name, "TG0 encoded granule size"))
+		v->bad_tg[0] = tg0[val & 3];
+	else if (!strcmp(name, "TG1 encoded granule size"))
+		v->bad_tg[1] = tg1[val & 3];
 }
 
-static bool add_to_outcome(struct vector *v, const struct line *l)
+static bool set_pamax(struct vector_ids *ids, u64 bits)
 {
-	struct outcome *o = v->nout ? &v->out[v->nout - 1] : NULL;
-	bool abort;
+	for (ids->parange = 0; ids->parange <= 6; ids->parange++)
+		if (kvm_pt_decode_pa_bits(ids->parange) == bits)
+			return true;
+	return false;
+}
 
-	if (!o)
-		return false;
+/* Tags that say how a vector came about, not what it is about. */
+static const char *const quiet_tags[] = {
+	"corner", "choice", "choice_attr_only",
+};
 
-	switch (l->w[0][0]) {
-	case 'r':
-		if (l->n != 3 || o->nreads == MEM_LOG)
-			return false;
-		abort = !strcmp(l->w[2], "abort");
-		o->reads[o->nreads++] = (struct log_read) {
-			num(l->w[1]), abort ? 0 : num(l->w[2]), abort,
-		};
-		return true;
-	case 'w':
-		if (l->n != 5 || o->nwrites == MEM_LOG)
-			return false;
-		o->writes[o->nwrites++] = (struct log_write) {
-			num(l->w[1]), num(l->w[2]), num(l->w[3]), num(l->w[4]),
-		};
-		return true;
-	case 'L':
-		o->has_leaf = l->n == 9;
-		if (o->has_leaf)
-			o->leaf = (struct leaf) {
-				num(l->w[1]), num_or_none(l->w[2]),
-				num(l->w[3]), num(l->w[4]), num(l->w[5]),
-				num(l->w[6]), num(l->w[7]), num(l->w[8]),
-			};
-		return o->has_leaf;
-	case 'T':
-		if (l->n != 5)
-			return false;
-		copy(o->type, sizeof(o->type), l->w[1]);
-		copy(o->inner, sizeof(o->inner), l->w[2]);
-		copy(o->outer, sizeof(o->outer), l->w[3]);
-		copy(o->sh, sizeof(o->sh), l->w[4]);
-		return true;
-	default:
-		return false;
+/* Where parts and editions may differ: groups of their own. */
+static const char *const care_tags[] = {
+	"edition_dependent", "contig_inconsistent", "hi52_small_ps", "ps7",
+};
+
+static bool among(const char *const *list, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(list[i], name))
+			return true;
+	return false;
+}
+
+/* The class that a vector counts for. */
+static void set_group(struct vector *v, const json_t *tags, const json_t *cfg)
+{
+	const char *name, *care = NULL;
+	size_t i;
+	json_t *tag;
+	FILE *f = fmemopen(v->group, sizeof(v->group), "w");
+	FILE *all = fmemopen(v->tags, sizeof(v->tags), "w");
+
+	json_array_foreach(tags, i, tag) {
+		name = json_string_value(tag);
+		if (!name)
+			continue;
+		fprintf(all, "%s ", name);
+		if (!care && among(care_tags, ARRAY_SIZE(care_tags), name))
+			care = name;
+		if (!among(quiet_tags, ARRAY_SIZE(quiet_tags), name))
+			fprintf(f, "%s%s", ftell(f) ? "+" : "", name);
 	}
+	fclose(f);
+	fclose(all);
+	if (care)
+		COPY(v->group, care);
+	if (v->group[0])
+		return;
+	name = str(cfg, "granule");
+	COPY(v->group, name ? name : v->access);
 }
 
-static bool set_access(struct vector *v, const struct line *l)
-{
-	if (l->n != 5)
-		return false;
-	copy(v->access, sizeof(v->access), l->w[1]);
-	v->el0 = !num(l->w[2]);
-	v->pan = num(l->w[3]);
-	v->unaligned = num(l->w[4]);
-	return true;
-}
-
-static bool add_memory(struct vector *v, const struct line *l)
+static bool set_memory(struct vector *v, const json_t *mem, const json_t *ro)
 {
 	struct word *word;
+	json_t *item;
+	size_t i;
 
-	if (l->w[0][0] == 'M') {
-		if (l->n != 3)
+	json_array_foreach(mem, i, item) {
+		if (v->mem.nwords == MEM_WORDS)
 			return false;
-		mem_set(&v->mem, num(l->w[1]), num(l->w[2]));
-		return true;
+		mem_set(&v->mem, num(json_array_get(item, 0)),
+			num(json_array_get(item, 1)));
 	}
-
-	word = l->n == 2 ? mem_find(&v->mem, num(l->w[1])) : NULL;
-	if (word)
-		word->ro = true;
-	return word;
+	json_array_foreach(ro, i, item) {
+		word = mem_find(&v->mem, num(item));
+		if (word)
+			word->ro = true;
+	}
+	return true;
 }
 
-static void begin(struct vector *v, const struct line *l)
+static bool set_traffic(struct outcome *o, const json_t *reads,
+			const json_t *writes)
 {
-	/* outcomes are cleared one by one, as they are used */
+	json_t *item, *word;
+	bool abort;
+	size_t i;
+
+	o->has_reads = reads;
+	o->has_writes = writes;
+	if (json_array_size(reads) > MEM_LOG || json_array_size(writes) > MEM_LOG)
+		return false;
+
+	json_array_foreach(reads, i, item) {
+		word = json_array_get(item, 1);
+		abort = json_is_string(word) &&
+			!strcmp(json_string_value(word), "abort");
+		o->reads[o->nreads++] = (struct log_read) {
+			.pa = num(json_array_get(item, 0)),
+			.val = abort ? 0 : num(word), .abort = abort,
+		};
+	}
+	json_array_foreach(writes, i, item)
+		o->writes[o->nwrites++] = (struct log_write) {
+			.pa = num(json_array_get(item, 0)),
+			.old = num(json_array_get(item, 1)),
+			.new = num(json_array_get(item, 2)),
+			.abort = json_array_size(item) > 3,
+		};
+	return true;
+}
+
+static void set_leaf(struct outcome *o, const json_t *leaf)
+{
+	o->has_leaf = leaf;
+	if (!leaf)
+		return;
+	o->leaf = (struct leaf) {
+		.desc	= num(json_object_get(leaf, "desc")),
+		.level	= num(json_object_get(leaf, "level")),
+		.size	= num(json_object_get(leaf, "size_log2")),
+		.span	= num(json_object_get(leaf, "span_log2")),
+		.r	= num(json_object_get(leaf, "r")),
+		.w	= num(json_object_get(leaf, "w")),
+		.x1	= num(json_object_get(leaf, "x_el1")),
+		.x0	= num(json_object_get(leaf, "x_el0")),
+	};
+}
+
+static bool add_outcome(struct vector *v, const json_t *out)
+{
+	const char *fault = str(out, "fault");
+	struct outcome *o = &v->out[v->nout];
+	json_t *attr = json_object_get(out, "attr"), *addr;
+	const char *type = str(attr, "type");
+
+	if (!fault || v->nout == MAX_OUTCOMES)
+		return false;
+
+	addr = json_object_get(out, strcmp(fault, "none") ? "fault_ipa" : "pa");
+	v->nout++;
+	*o = (struct outcome) {
+		.level = num_or(json_object_get(out, "level"), NOT_SAID),
+		.stage = num_or(json_object_get(out, "stage"), NOT_SAID),
+		.s1ptw = num_or(json_object_get(out, "s2fs1walk"), NOT_SAID),
+		.write = num_or(json_object_get(out, "fault_write"), NOT_SAID),
+		.addr = num(addr),
+		.has_addr = addr && !json_is_null(addr),
+	};
+	COPY(o->fault, fault);
+	if (type) {
+		COPY(o->type, strcmp(type, "device") ? type : str(attr, "device"));
+		COPY(o->inner, str(attr, "inner"));
+		COPY(o->outer, str(attr, "outer"));
+		COPY(o->sh, str(attr, "sh"));
+	}
+	set_leaf(o, json_object_get(out, "leaf"));
+	return set_traffic(o, json_object_get(out, "reads"),
+			   json_object_get(out, "writes"));
+}
+
+static bool set_outcomes(struct vector *v, const json_t *expect)
+{
+	json_t *out;
+	size_t i;
+
+	if (!add_outcome(v, expect))
+		return false;
+	json_array_foreach(json_object_get(expect, "outcomes"), i, out)
+		if (!add_outcome(v, out))
+			return false;
+	return true;
+}
+
+static void set_names(struct vecfile *file, struct vector *v, json_t *root)
+{
+	json_t *item;
+	const char *name;
+	size_t i;
+
+	json_array_foreach(json_object_get(root, "features"), i, item) {
+		name = json_string_value(item);
+		if (!name || !set_feature(&v->ids, name))
+			unknown(file, "feature", name ? name : "without a name");
+	}
+	json_object_foreach(json_object_get(root, "idregs"), name, item)
+		if (!set_idreg(&v->ids, name, item))
+			unknown(file, "ID register field", name);
+	json_object_foreach(json_object_get(root, "regs"), name, item)
+		if (!set_register(v, name, num(item)))
+			unknown(file, "register", name);
+	json_object_foreach(json_object_get(root, "impdef"), name, item)
+		set_choice(v, name, num(item));
+}
+
+static void check_keys(struct vecfile *file, json_t *root)
+{
+	static const char *const known[] = {
+		"mode", "regs", "idregs", "pamax", "features", "mem", "ro",
+		"ipa", "va", "access", "el", "pan", "unaligned", "s1attr",
+		"impdef", "tags",
+	};
+	const char *key;
+	json_t *item;
+
+	json_object_foreach(root, key, item)
+		if (!among(known, ARRAY_SIZE(known), key) && !is_harmless(key))
+			unknown(file, "field", key);
+}
+
+/* NULL, or what cannot be made sense of. */
+static const char *set_vector(struct vecfile *file, struct vector *v,
+			      json_t *root)
+{
+	json_t *pamax = json_object_get(root, "pamax");
+	json_t *va = json_object_get(root, "va");
+	const char *mode = str(root, "mode");
+
 	memset(v, 0, offsetof(struct vector, out));
-	/* s2cfg says nothing of HCR_EL2: stage 2 is on */
 	v->hcr = BIT(0);
-	copy(v->id, sizeof(v->id), l->w[1]);
-	copy(v->group, sizeof(v->group), l->w[2]);
+	v->ids.parange = 5;
+	v->ids.gran[1] = 1;
+	COPY(v->id, str(root, "id"));
+	COPY(v->access, str(root, "access") ?: "read");
+	COPY(v->s1attr, str(root, "s1attr"));
+	v->full = mode ? !strcmp(mode, "full") : !!va;
+	v->addr = num(v->full ? va : json_object_get(root, "ipa"));
+	v->el0 = !num_or(json_object_get(root, "el"), 1);
+	v->pan = num(json_object_get(root, "pan"));
+	v->unaligned = num(json_object_get(root, "unaligned"));
+
+	check_keys(file, root);
+	if (mode && !v->full && strcmp(mode, "s2"))
+		return "mode";
+	if (pamax && !set_pamax(&v->ids, num(pamax)))
+		return "pamax";
+	set_names(file, v, root);
+	set_group(v, json_object_get(root, "tags"), json_object_get(root, "cfg"));
+	if (!set_memory(v, json_object_get(root, "mem"),
+			json_object_get(root, "ro")))
+		return "mem: too many words";
+	if (!set_outcomes(v, json_object_get(root, "expect")))
+		return "expect";
+	return NULL;
 }
 
-static bool parse(struct vector *v, const struct line *l)
+struct vecfile *vecfile_open(const char *path)
 {
-	switch (l->w[0][0]) {
-	case 'V':
-		if (l->n != 3)
-			return false;
-		begin(v, l);
-		return true;
-	case 'I':
-		return l->n == 3 && set_idreg(v, l->w[1], num(l->w[2]));
-	case 'F':
-		return l->n == 2 && set_feature(v, l->w[1]);
-	case 'P':
-		return l->n == 2 && set_pamax(v, num(l->w[1]));
-	case 'R':
-		return l->n == 3 && set_register(v, l->w[1], num(l->w[2]));
-	case 'X':
-		if (l->n != 3)
-			return false;
-		v->full = !strcmp(l->w[1], "full");
-		v->addr = num(l->w[2]);
-		return true;
-	case 'A':
-		return set_access(v, l);
-	case 'G':
-		v->granule = l->n == 2 ? num(l->w[1]) : 0;
-		return v->granule;
-	case 'S':
-		if (l->n == 2)
-			copy(v->s1attr, sizeof(v->s1attr), l->w[1]);
-		return l->n == 2;
-	case 'M':
-	case 'O':
-		return add_memory(v, l);
-	case 'E':
-		return add_outcome(v, l);
-	default:
-		return add_to_outcome(v, l);
+	struct vecfile *file = calloc(1, sizeof(*file));
+
+	if (!file)
+		abort();
+	vector_file_name(path, file->name, sizeof(file->name));
+	/* reads what is not compressed just as well */
+	file->gz = gzopen(path, "r");
+	if (file->gz) {
+		gzbuffer(file->gz, 1 << 17);
+		return file;
 	}
+	ktap_diag("%s: cannot be opened", path);
+	free(file);
+	return NULL;
 }
 
-static void split(char *text, struct line *l)
+/* A line, without its end, whatever its length; NULL at the end. */
+static char *next_line(struct vecfile *file)
 {
-	char *save = NULL, *word = strtok_r(text, WORD_END, &save);
+	size_t len = 0;
 
-	for (l->n = 0; word && l->n < MAX_WORDS; l->n++) {
-		l->w[l->n] = word;
-		word = strtok_r(NULL, WORD_END, &save);
-	}
-}
-
-int vector_read(FILE *f, const char *path, unsigned int *line,
-		struct vector *v)
-{
-	char text[256], shown[256];
-	struct line l;
-
-	while (fgets(text, sizeof(text), f)) {
-		++*line;
-		memcpy(shown, text, sizeof(shown));
-		split(text, &l);
-		if (l.n == 1 && !strcmp(l.w[0], "."))
-			return 1;
-		if (!l.n || !parse(v, &l)) {
-			ktap_diag("%s:%u: not understood: %.*s", path, *line,
-				  (int)strcspn(shown, "\n"), shown);
-			return -1;
+	for (;;) {
+		if (file->size < len + 4096) {
+			file->size = 2 * file->size + 8192;
+			file->text = realloc(file->text, file->size);
+			if (!file->text)
+				abort();
 		}
+		if (!gzgets(file->gz, file->text + len, file->size - len))
+			break;
+		len += strlen(file->text + len);
+		if (len && file->text[len - 1] == '\n')
+			break;
+	}
+	if (!len)
+		return NULL;
+	file->line++;
+	file->text[len - (file->text[len - 1] == '\n')] = '\0';
+	return file->text;
+}
+
+static int parse(struct vecfile *file, const char *text, struct vector *v)
+{
+	const char *what;
+	json_error_t error;
+	json_t *root = json_loads(text, 0, &error);
+
+	if (!root) {
+		ktap_diag("%s:%u:%d: not JSON: %s", file->name, file->line,
+			  error.column, error.text);
+		return -1;
+	}
+	what = json_is_object(root) ? set_vector(file, v, root) : "not an object";
+	json_decref(root);
+	if (!what)
+		return 1;
+	ktap_diag("%s:%u: %s: not understood: %s", file->name, file->line,
+		  v->id, what);
+	return -1;
+}
+
+int vecfile_read(struct vecfile *file, struct vector *v)
+{
+	int error;
+	char *text;
+
+	do
+		text = next_line(file);
+	while (text && !text[strspn(text, " \t\r")]);
+	if (text)
+		return parse(file, text, v);
+
+	gzerror(file->gz, &error);
+	if (error == Z_OK || error == Z_STREAM_END)
+		return 0;
+	ktap_diag("%s:%u: the file is damaged", file->name, file->line);
+	file->damaged = true;
+	return 0;
+}
+
+int vecfile_find(struct vecfile *file, const char *id, struct vector *v)
+{
+	char *text;
+
+	while ((text = next_line(file)) != NULL) {
+		if (!strstr(text, id) || parse(file, text, v) < 0)
+			continue;
+		if (!strcmp(v->id, id))
+			return 1;
 	}
 	return 0;
+}
+
+unsigned int vecfile_close(struct vecfile *file)
+{
+	unsigned int i, n = file->nunknown + file->damaged;
+
+	for (i = 0; i < file->nunknown; i++)
+		ktap_diag("%s: %s: not known, and judged without (%u times)",
+			  file->name, file->unknown[i].name,
+			  file->unknown[i].count);
+	gzclose(file->gz);
+	free(file->text);
+	free(file);
+	return n;
 }
