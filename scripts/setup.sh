@@ -10,11 +10,16 @@
 
 QEMU_NEEDED=9.0
 
-# What is looked for (a command or a file), and the package that brings it.
+# What is looked for (a command, or a pattern of files), and the package that
+# brings it.
 needs='
 gcc gcc
 make make
 /usr/include/stdio.h libc6-dev
+/usr/include/jansson.h libjansson-dev
+/usr/include/zlib.h zlib1g-dev
+clang clang
+/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a libclang-rt-dev
 flex flex
 bison bison
 bc bc
@@ -54,7 +59,7 @@ missing()
 	while read -r probe package; do
 		case $probe in
 		'') ;;
-		/*) [ -e "$probe" ] || echo "$package" ;;
+		/*) compgen -G "$probe" >/dev/null || echo "$package" ;;
 		*) command -v "$probe" >/dev/null || echo "$package" ;;
 		esac
 	done <<<"$needs"
