@@ -4,8 +4,9 @@
 #
 # Build the kernel from out/linux or out/peer in out/build/KERNEL. Its
 # configuration is allnoconfig with configs/base.config and nested.config, then
-# configs/$CONFIG.config where CONFIG is set (the build directory is KERNEL-CONFIG
-# then); every option that they ask for has to be in the result.
+# those that CONFIG names ('16k debug': the build directory is KERNEL-16k-debug
+# then). The last to ask for an option has it; what is asked for has to be in
+# the result. Builds of different kernels can run at the same time.
 
 . "$(dirname "$0")/lib.sh"
 
@@ -17,13 +18,14 @@ esac
 
 src=$(src_of "$kernel")
 build=$(build_of "$kernel")
-log=$OUT/logs/build-$kernel.log
+name=${build##*/}
+log=$OUT/logs/build-$name.log
 fragments=("$TOP/configs/base.config" "$TOP/configs/nested.config")
-if [ -n "${CONFIG:-}" ]; then
-	[ -e "$TOP/configs/$CONFIG.config" ] ||
-		die "CONFIG=$CONFIG is not known" "there are: $(cd "$TOP/configs" && echo *.config)"
-	fragments+=("$TOP/configs/$CONFIG.config")
-fi
+for fragment in $CONFIG; do
+	[ -e "$TOP/configs/$fragment.config" ] ||
+		die "CONFIG=$fragment is not known" "there are: $(cd "$TOP/configs" && echo *.config)"
+	fragments+=("$TOP/configs/$fragment.config")
+done
 
 # What the base does not know is asked of our kernel alone.
 requested()
@@ -36,7 +38,8 @@ requested()
 		else
 			cat "$file"
 		fi
-	done
+	done | awk -F = '/^CONFIG_/ { last[$1] = $0; if (!seen[$1]++) order[++n] = $1 }
+		END { for (i = 1; i <= n; i++) print last[order[i]] }'
 }
 
 configure()
@@ -55,7 +58,7 @@ configure()
 
 survived()
 {
-	local line name lost=''
+	local line option lost=''
 
 	while read -r line; do
 		case $line in
@@ -64,9 +67,9 @@ survived()
 		*) continue ;;
 		esac
 		grep -qxF "$line" "$build/.config" && continue
-		name=$(echo "$line" | grep -o 'CONFIG_[A-Z0-9_]*')
+		option=$(echo "$line" | grep -o 'CONFIG_[A-Z0-9_]*')
 		# An option that is not even known is as good as not set.
-		[[ $line != '#'* ]] || grep -q "^$name=" "$build/.config" || continue
+		[[ $line != '#'* ]] || grep -q "^$option=" "$build/.config" || continue
 		lost+="$line "
 	done < <(requested)
 	[ -z "$lost" ] || {
@@ -76,12 +79,11 @@ survived()
 	}
 }
 
-only_one "build-$kernel"
+only_one "build-$name"
 [ -e "$src/Makefile" ] || die "$src is not there" "scripts/fetch.sh $kernel first"
 mkdir -p "$build"
 [ -e "$build/vmlinux" ] || need_space "$OUT" 2
-step "configure: $kernel${CONFIG:+ ($CONFIG)}" "$OUT/logs/config-$kernel.log" configure
+step "configure: $name" "$OUT/logs/config-$name.log" configure
 survived
-step "build: $kernel${CONFIG:+ ($CONFIG)}" "$log" \
-	kernel_make "$src" "$build" -s -j"$JOBS" Image
+step "build: $name" "$log" kernel_make "$src" "$build" -s -j"$JOBS" Image
 grep -E '^(\.\./|[a-z]).*(warning|error):' "$log" >&2 || true

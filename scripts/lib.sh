@@ -13,6 +13,19 @@ JOBS=${JOBS:-$(nproc)}
 # shellcheck source=../BASE
 . "$TOP/BASE"
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C
+# PAGES=16k|64k and DEBUG=1 are short for fragments of configs/. CONFIG has them
+# all, in one order, so that a build directory has one name.
+case ${PAGES:-4k} in
+4k) PAGES= ;;
+16k|64k) ;;
+*) echo "error: PAGES=$PAGES is not known; PAGES is 4k, 16k or 64k" >&2; exit 1 ;;
+esac
+[ "${DEBUG:-0}" = 0 ] || DEBUG=debug
+[ "${DEBUG:-0}" != 0 ] || DEBUG=
+# shellcheck disable=SC2086
+CONFIG=$(printf '%s\n' $PAGES $DEBUG ${CONFIG:-} | awk 'NF && !seen[$0]++' | paste -sd' ')
+unset PAGES DEBUG
+export CONFIG
 # A caller's make options (-n, -B, a jobserver) are not meant for what we run.
 unset MAKEFLAGS MFLAGS MAKELEVEL
 
@@ -101,5 +114,5 @@ src_of()
 
 build_of()
 {
-	echo "$OUT/build/$1${CONFIG:+-$CONFIG}"
+	echo "$OUT/build/$1${CONFIG:+-${CONFIG// /-}}"
 }
