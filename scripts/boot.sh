@@ -5,7 +5,7 @@
 # Run L0: the kernel image KERNEL (or ours, or peer) at EL2 under QEMU. The
 # console is standard input and output, or $LOGS/L0.log where LOGS is set; then
 # the ports report, l1 and l2 of a virtio-serial device go to files there too.
-# Exits with QEMU's status, 124 when SECONDS have passed.
+# Exits with QEMU's status, 124 when SECONDS have passed. SMP=N gives it N CPUs.
 
 . "$(dirname "$0")/lib.sh"
 
@@ -33,12 +33,17 @@ for file in "$kernel" "$initrd" ${disk:+"$disk"}; do
 done
 
 # One CPU on a clock of instructions: runs repeat, and under TCG it is faster
-# than one thread for each CPU.
+# than one thread for each CPU. Several CPUs are for what needs them to race.
+cpus=${SMP:-1}
+if [ "$cpus" = 1 ]; then
+	clock=(-accel tcg -icount "shift=0,sleep=off" -rtc "base=2026-01-01,clock=vm")
+else
+	clock=(-accel "tcg,thread=multi")
+fi
 qemu=(qemu-system-aarch64
 	-M "virt,virtualization=on,gic-version=3,dtb-randomness=off"
 	-cpu "max,pauth-impdef=on,sme=off,${CPU:-lpa2=off}"
-	-accel tcg -smp 1 -m "$memory"
-	-icount "shift=0,sleep=off" -seed 1 -rtc "base=2026-01-01,clock=vm"
+	-smp "$cpus" -m "$memory" "${clock[@]}" -seed 1
 	-nodefaults -no-reboot -display none
 	-kernel "$kernel" -initrd "$initrd"
 	-append "console=ttyAMA0 kvm-arm.mode=nested $*")

@@ -2,12 +2,20 @@
 # SPDX-License-Identifier: GPL-2.0
 # usage: selftest.sh ours|peer [TEST…]
 #
-# Run KVM selftests in L0, all that tests/nested.tests lists or those named,
-# with KTAP in out/results/selftest-KERNEL.ktap. Tests share a boot; one that
-# exceeds its limit, or takes L0 with it, fails, and the others go on in the
-# next boot. Exit status 0: each did as the list says.
+# Run KVM selftests, those of a set in tests/nested.tests or those named (or
+# matched by a pattern), with KTAP in out/results/selftest-KERNEL….ktap. Tests
+# that want as many CPUs share a boot; one that exceeds its limit, or takes L0
+# with it, fails, and the others go on in the next boot. Exit status 0: each did
+# as the list says. The environment:
+#
+#   SET=l0      the set; l1 where LEVEL=1
+#   LEVEL=1     in L1, a plain host with the same kernel: every VM is an L2 there
+#   SMP=N       CPUs of L0, whatever the list says
+#   CPU=, PAGES=, DEBUG=, CONFIG=    see make help
+#   SLACK=N     times the limits
 
 . "$(dirname "$0")/lib.sh"
+. "$TOP/scripts/selftest-list.sh"
 
 case ${1:-} in
 ours|peer) kernel=$1 ;;
@@ -16,59 +24,52 @@ ours|peer) kernel=$1 ;;
 esac
 shift
 
-S=$OUT/build/selftests
-LOGS=$OUT/logs/selftest-$kernel
-RESULT=$OUT/results/selftest-$kernel.ktap
-LIST=$TOP/tests/nested.tests
+LEVEL=${LEVEL:-0}
+case $LEVEL in
+0) job=selftest ;;
+1) job=level1 ;;
+*) die "LEVEL=$LEVEL is not known" "LEVEL is 0 or 1" ;;
+esac
+name=$(name_of "$kernel")
+LOGS=$OUT/logs/selftest-$name
+RESULT=$OUT/results/selftest-$name.ktap
+INITRD=$LOGS/initrd.img
 
-build()
+# Emulation runs a checking kernel at a fraction of the speed, and an L2 too.
+slack=${SLACK:-1}
+[[ " $CONFIG " != *' debug '* ]] || slack=$((slack * 4))
+[ "$LEVEL" = 0 ] || slack=$((slack * 5))
+
+# start CPUS: boot, in the background, what runs $todo.
+start()
 {
-	local src
+	local images=("$INITRD")
 
-	src=$(src_of ours)
-	kernel_make "$src" "$S" -s -j"$JOBS" headers_install
-	LDFLAGS=-static kernel_make "$src/tools/testing/selftests" "$S" \
-		-s -j"$JOBS" TARGETS=kvm
+	"$TOP/scripts/selftest-pack.sh" image "$INITRD" "${todo[@]}"
+	[ "$LEVEL" = 0 ] || images=("$OUT/guest/minimal-$kernel.img" "$INITRD")
+	LOGS=$LOGS SMP=$1 "$TOP/scripts/boot.sh" -m 3072 "$kernel" "${images[@]}" -- \
+		LEVEL=0 JOB=$job SLACK="$slack" >"$LOGS/qemu.log" 2>&1 9>&- &
+	pid=$!
 }
 
-# field TEST COLUMN DEFAULT: from the list.
-field()
+# verdict WORD TEXT: of the first of $todo.
+verdict()
 {
-	awk -v id="$1" -v column="$2" -v value="$3" \
-		'NF && $1 == id { value = $column } END { print value }' "$LIST"
+	number=$((number + 1))
+	echo "$1 $number $2" >>"$RESULT"
+	echo "# time ${2%% *} $((SECONDS - since)) s" >>"$RESULT"
+	say "  $1 $2 ($((SECONDS - since)) s)"
+	todo=("${todo[@]:1}")
+	running='' since=$SECONDS
 }
 
-# image TEST…: L0's initramfs, with the list of what to run.
-image()
-{
-	local dir=$S/initrd id command
-
-	rm -rf "$dir"
-	mkdir -p "$dir"/{bin,dev,proc,sys,tmp,hugetlbfs,kvm/arm64}
-	cp "$OUT/guest/root/usr/bin/busybox" "$dir/bin/"
-	ln -s busybox "$dir/bin/sh"
-	install -m 755 "$TOP/scripts/init" "$dir/init"
-	for id in "$@"; do
-		command=$(field "$id" 6 "arm64/$id")
-		[ -x "$S/kselftest/kvm/${command%%,*}" ] ||
-			die "there is no selftest ${command%%,*}" "see $LIST and $S/kselftest/kvm"
-		"${CROSS}strip" -o "$dir/kvm/${command%%,*}" "$S/kselftest/kvm/${command%%,*}"
-		echo "$id ${command//,/ }"
-	done >"$dir/kvm/list"
-	(cd "$dir" && find . | cpio -o -H newc -R 0:0 --quiet) >"$S/initrd.img"
-}
-
-# One boot; follows the report. Appends finished tests' KTAP to $RESULT and
-# leaves the tests that were not reached in $todo.
+# One boot; follows the report. Leaves the tests that were not reached in $todo.
 boot()
 {
-	local report=$LOGS/report.log line running='' since=0 lines=0 stop=''
+	local report=$LOGS/report.log line running='' since=0 lines=0 stop='' limit
 
 	rm -f "$LOGS"/*.log
-	image "${todo[@]}"
-	LOGS=$LOGS "$TOP/scripts/boot.sh" -m 3072 "$kernel" "$S/initrd.img" -- \
-		LEVEL=0 JOB=selftest >"$LOGS/qemu.log" 2>&1 9>&- &
-	pid=$!
+	start "$1"
 	since=$SECONDS
 	while [ -z "$stop" ]; do
 		kill -0 $pid 2>/dev/null || stop="L0 ended"
@@ -79,48 +80,56 @@ boot()
 			case $line in
 			'# run '*) running=${line#\# run } since=$SECONDS ;;
 			'# done') stop='the end' ;;
-			'ok '*|'not ok '*)
-				todo=("${todo[@]:1}")
-				echo "$line" >>"$RESULT"
-				echo "# time $running $((SECONDS - since)) s" >>"$RESULT"
-				say "  $line ($((SECONDS - since)) s)"
-				running='' since=$SECONDS ;;
+			'KTAP '*|1..*) ;;
+			'ok '*) verdict ok "${line#ok * }" ;;
+			'not ok '*) verdict 'not ok' "${line#not ok * }" ;;
 			*) echo "$line" >>"$RESULT" ;;
 			esac
 		done < <(tail -n "+$((lines + 1))" "$report")
-		[ $((SECONDS - since)) -le $(($(field "$running" 3 120) * ${SLACK:-1})) ] || stop="no end after its limit"
+		# run.sh kills what exceeds its limit, by L0's own clock.
+		limit=$(($(limit_of "$running") * slack + 20))
+		[ $((SECONDS - since)) -le $limit ] || stop="no end after $limit s"
 	done
 	kill $pid 2>/dev/null || true
 	wait $pid 2>/dev/null || true
 	pid=''
-	if [ "$stop" != 'the end' ] && [ ${#todo[@]} -gt 0 ]; then
+	if [ ${#todo[@]} -gt 0 ]; then
 		running=${running:-${todo[0]}}
-		tail -n 20 "$LOGS/L0.log" | sed 's/^/  # console: /' | tee -a "$RESULT" >&2
-		echo "not ok $running # $stop, $((SECONDS - since)) s" >>"$RESULT"
-		say "  not ok $running: $stop ($((SECONDS - since)) s)"
-		cp "$LOGS/L0.log" "$LOGS/L0-$running.txt"
-		todo=("${todo[@]:1}")
+		for line in L0 l1; do
+			tail -n 20 "$LOGS/$line.log" | tr -d '\0\r' | sed "s/^/  # $line: /"
+			cp "$LOGS/$line.log" "$LOGS/$line-$running.txt"
+		done 2>/dev/null | tee -a "$RESULT" >&2
+		verdict 'not ok' "$running # $stop"
 	fi
 }
 
 pid=''
 trap '[ -z "$pid" ] || kill "$pid" 2>/dev/null || true' EXIT
-only_one selftest
-mkdir -p "$LOGS" "$OUT/results" "$S"
+only_one "selftest-$name"
+mkdir -p "$LOGS" "$OUT/results"
+rm -f "$LOGS"/*.txt
 "$TOP/scripts/guest.sh" packages
-step "build: selftests" "$OUT/logs/selftest-build.log" build
-tests=("$@")
-[ $# -gt 0 ] || mapfile -t tests < <(awk '$2 == "l0" { print $1 }' "$LIST")
-: >"$RESULT"
-todo=()
+if [ "$LEVEL" = 1 ]; then
+	[ -z "$CONFIG" ] || CONFIG='' "$TOP/scripts/build.sh" "$kernel"
+	"$TOP/scripts/guest.sh" minimal "$kernel"
+fi
+"$TOP/scripts/selftest-pack.sh" build
+mapfile -t tests < <(tests_of "${SET:-l$LEVEL}" "$@")
+[ ${#tests[@]} -gt 0 ] || die "there are no such tests" "see $LIST"
+printf 'KTAP version 1\n1..%d\n' ${#tests[@]} >"$RESULT"
+number=0 wide=()
 for id in "${tests[@]}"; do
-	if [ $# -eq 0 ] && [ "$(field "$id" 4 pass)" = slow ]; then
-		echo "ok $id # SKIP slow: $(sed -n "s/^$id\t.*# //p" "$LIST")" >>"$RESULT"
+	if [ $# -eq 0 ] && slow "$id"; then
+		number=$((number + 1))
+		echo "ok $number $id # SKIP slow: $(reason_of "$id")" >>"$RESULT"
 	else
-		todo+=("$id")
+		wide+=("${SMP:-$(smp_of "$id")} $id")
 	fi
 done
-while [ ${#todo[@]} -gt 0 ]; do
-	boot
+for cpus in $(printf '%s\n' "${wide[@]}" | cut -d' ' -f1 | sort -nu); do
+	mapfile -t todo < <(printf '%s\n' "${wide[@]}" | sed -n "s/^$cpus //p")
+	while [ ${#todo[@]} -gt 0 ]; do
+		boot "$cpus"
+	done
 done
 "$TOP/scripts/ktap.py" --known "$LIST" "selftest=$RESULT"
