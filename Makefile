@@ -3,28 +3,41 @@
 
 KERNEL ?= ours
 GUEST ?= stock
-T ?=
+TEST ?= $(T)
 S := scripts
 UNIT = $(MAKE) -s --no-print-directory -C tools/testing/kvm-nested OUT=$(CURDIR)/out/build/unit
+quoted = $(foreach word,$(1),'$(word)')
 IMAGE := out/guest/$(if $(filter minimal,$(GUEST)),minimal-$(KERNEL),stock).img
 
-export BASE_TREE BASE_TARBALL DEBIAN_MIRROR CONFIG SLACK VERBOSE
+export BASE_TREE BASE_TARBALL DEBIAN_MIRROR SLACK VERBOSE
+export CONFIG PAGES DEBUG CPU SMP LEVEL SET
 
 .PHONY: help demo test peer build fetch apply shell unit fuzz kunit selftest \
-	check clean setup ours-kernel peer-kernel guest
+	compare selftest-tarball check clean setup ours-kernel peer-kernel guest
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
 	@echo
-	@echo "  KERNEL=ours|peer     with demo, shell, selftest: our kernel or the unmodified base"
+	@echo "Which kernel, with demo, shell, selftest (and build, peer):"
+	@echo "  KERNEL=ours|peer     our kernel, or the unmodified base"
+	@echo "  PAGES=16k|64k        L0 has pages of this size"
+	@echo "  DEBUG=1              L0 checks itself: lockdep, KASAN, UBSAN and more; slow"
+	@echo "  CONFIG='name ...'    more fragments of configs/"
+	@echo "On which machine, with demo, shell, selftest, compare:"
+	@echo "  CPU=option,...       of QEMU's -cpu max, in place of lpa2=off: lpa2=on"
+	@echo "  SMP=n                n CPUs that run in parallel, in place of one that runs repeatably"
+	@echo "What, with selftest (compare has TEST too):"
+	@echo "  TEST='name ...'      these of tests/nested.tests, or patterns: TEST='nested_*'"
+	@echo "  LEVEL=1              run them in an L1: each of their VMs is an L2"
+	@echo "  SET=debug|pages      what make test runs with DEBUG=1, and with PAGES="
+	@echo "Besides:"
 	@echo "  GUEST=stock|minimal  with demo: what L1 and L2 run, Debian's kernel or L0's own"
 	@echo "  VERBOSE=1            with demo: L2's whole kernel log on its console"
-	@echo "  T='test ...'         with selftest: these tests only"
 	@echo "  VECTORS='file ...'   with unit: these vectors, *.jsonl or *.jsonl.gz, in place of tests/vectors"
 	@echo "  EXPLAIN=v00123       with unit: the walk of this vector, step by step"
 	@echo "  CC=clang, SAN=0      with unit: another compiler; no sanitizers, for speed"
 	@echo "  TIME=60              with fuzz: seconds"
-	@echo "  CONFIG=debug         with build, demo, selftest: a fragment of configs/ more"
+	@echo "  SLACK=n              n times the limits, on a busy machine"
 	@echo "  BASE_TREE=dir, BASE_TARBALL=file    instead of Debian's package of the base"
 
 demo: $(KERNEL)-kernel guest ## boot three levels: L0 on our code, a hypervisor in it, a guest in that
@@ -59,7 +72,13 @@ kunit: apply ## the KUnit suites, under QEMU
 	@$(S)/kunit.sh
 
 selftest: apply $(KERNEL)-kernel ## the kernel's selftests and ours in L0
-	@$(S)/selftest.sh $(KERNEL) $(T)
+	@$(S)/selftest.sh $(KERNEL) $(call quoted,$(TEST))
+
+compare: apply ours-kernel peer-kernel ## nested selftests on ours and on the unmodified base, row by row
+	@$(S)/compare.sh $(call quoted,$(TEST))
+
+selftest-tarball: apply ## the selftests, static, with a script that runs them on hardware
+	@$(S)/selftest-pack.sh tarball
 
 check: setup ## checkpatch, sparse, W=1, shellcheck, manifest, originality
 	@$(S)/check.sh
