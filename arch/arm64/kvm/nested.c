@@ -176,8 +176,9 @@ void kvm_s2_configure(const struct kvm_s2_regs *regs,
 			.lpa		= feat->pa_bits >= KVM_PT_PA_BITS_LARGE,
 		},
 	};
-	/* HD does nothing without HA. */
+	/* HD and HAFT do nothing without HA. */
 	cfg->hd = cfg->ha && feat->hdbs && (regs->vtcr & VTCR_EL2_HD);
+	geom->haft = cfg->ha && feat->haft && (regs->vtcr & VTCR_EL2_HAFT);
 
 	geom->pgshift = kvm_s2_granule(regs->vtcr, feat);
 	geom->ds = (feat->lpa2 & BIT(geom->pgshift)) &&

@@ -24,6 +24,7 @@
 
 #define PT_DESC_VALID		BIT_ULL(0)
 #define PT_DESC_TABLE		BIT_ULL(1)
+#define PT_DESC_AF		BIT_ULL(10)
 #define PT_DESC_CONTIG		BIT_ULL(52)
 #define PT_DESC_TABLE_ATTRS	GENMASK_ULL(63, 59)
 
@@ -342,6 +343,59 @@ static void pt_fill_leaf(const struct kvm_pt_geom *geom, u64 desc, u64 pa,
 }
 
 /**
+ * kvm_pt_update() - hardware update of a descriptor
+ * @geom: shape of the tables
+ * @mem: access to the descriptors
+ * @leaf: the descriptor, mostly a leaf; its copy of the descriptor becomes @new on success
+ * @new: the descriptor wanted, in CPU order
+ * @fault: record of the fault, if there is one
+ *
+ * Return: 0; KVM_WALK_FAULT if the update aborts (an External abort on the
+ * walk at the descriptor's level, or the fault of the stage behind); -EAGAIN if the
+ * descriptor is no longer what the walk has read, so the walk has to be done
+ * again; another host errno.
+ * Context: whatever @mem's operations need.
+ */
+int kvm_pt_update(const struct kvm_pt_geom *geom,
+		  const struct kvm_walk_mem *mem, struct kvm_pt_leaf *leaf,
+		  u64 new, struct kvm_walk_fault *fault)
+{
+	struct kvm_walk_fault abort = *fault;
+	int ret;
+
+	if (new == leaf->desc)
+		return 0;
+
+	kvm_walk_set_fault(&abort, KVM_FAULT_SEA_TTW, geom->stage, leaf->level);
+	ret = mem->ops->cas(mem->ctx, leaf->desc_pa,
+			    pt_cpu_order(geom, leaf->desc),
+			    pt_cpu_order(geom, new), &abort);
+	if (ret > 0)
+		*fault = abort;
+	if (!ret)
+		leaf->desc = new;
+	return ret;
+}
+
+/*
+ * FEAT_HAFT: a walk that goes on through a table has accessed it. Until there
+ * is a leaf, @leaf is the table descriptor.
+ */
+static int pt_mark_table(const struct kvm_pt_geom *geom,
+			 const struct kvm_walk_mem *mem, u64 desc, u64 pa,
+			 s8 level, struct kvm_pt_leaf *leaf,
+			 struct kvm_walk_fault *fault)
+{
+	if (!geom->haft)
+		return 0;
+
+	leaf->desc = desc;
+	leaf->desc_pa = pa;
+	leaf->level = level;
+	return kvm_pt_update(geom, mem, leaf, desc | PT_DESC_AF, fault);
+}
+
+/**
  * kvm_pt_descend() - go from the first table to the leaf
  * @geom: validated shape of the tables
  * @mem: access to the descriptors
@@ -349,9 +403,11 @@ static void pt_fill_leaf(const struct kvm_pt_geom *geom, u64 desc, u64 pa,
  * @leaf: the leaf descriptor found
  * @fault: record of the fault, if there is one
  *
- * At most five descriptors are read, one a level, so it ends.
+ * At most five descriptors are read, one a level, so it ends. Hardware that
+ * updates table descriptors does that here.
  *
- * Return: 0, KVM_WALK_FAULT or a host errno of @mem's operations.
+ * Return: 0, KVM_WALK_FAULT or a host errno of @mem's operations; -EAGAIN if a
+ * table descriptor has changed before its update.
  * Context: whatever @mem's operations need.
  */
 int kvm_pt_descend(const struct kvm_pt_geom *geom,
@@ -391,6 +447,10 @@ int kvm_pt_descend(const struct kvm_pt_geom *geom,
 		if (pt_exceeds(table, geom->oa_bits))
 			return kvm_walk_set_fault(fault, KVM_FAULT_ADDRESS_SIZE,
 						  geom->stage, level);
+
+		ret = pt_mark_table(geom, mem, desc, pa, level, leaf, fault);
+		if (ret)
+			return ret;
 	}
 
 	/* Level 3 holds pages or invalid entries only: not reached. */
@@ -425,39 +485,4 @@ int kvm_pt_output(const struct kvm_pt_geom *geom,
 
 	return kvm_walk_set_fault(fault, KVM_FAULT_ADDRESS_SIZE, geom->stage,
 				  leaf->level);
-}
-
-/**
- * kvm_pt_update() - hardware update of a leaf descriptor
- * @geom: shape of the tables
- * @mem: access to the descriptors
- * @leaf: the leaf; its copy of the descriptor becomes @new on success
- * @new: the descriptor wanted, in CPU order
- * @fault: record of the fault, if there is one
- *
- * Return: 0; KVM_WALK_FAULT if the update aborts (an External abort on the
- * walk at the leaf's level, or the fault of the stage behind); -EAGAIN if the
- * descriptor is no longer what the walk has read, so the walk has to be done
- * again; another host errno.
- * Context: whatever @mem's operations need.
- */
-int kvm_pt_update(const struct kvm_pt_geom *geom,
-		  const struct kvm_walk_mem *mem, struct kvm_pt_leaf *leaf,
-		  u64 new, struct kvm_walk_fault *fault)
-{
-	struct kvm_walk_fault abort = *fault;
-	int ret;
-
-	if (new == leaf->desc)
-		return 0;
-
-	kvm_walk_set_fault(&abort, KVM_FAULT_SEA_TTW, geom->stage, leaf->level);
-	ret = mem->ops->cas(mem->ctx, leaf->desc_pa,
-			    pt_cpu_order(geom, leaf->desc),
-			    pt_cpu_order(geom, new), &abort);
-	if (ret > 0)
-		*fault = abort;
-	if (!ret)
-		leaf->desc = new;
-	return ret;
 }

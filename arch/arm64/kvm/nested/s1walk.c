@@ -259,6 +259,7 @@ static void s1_configure_tcr2(const struct kvm_s1_regs *regs,
 			      struct kvm_s1_config *cfg)
 {
 	u64 tcr2 = feat->tcrx ? regs->tcr2 : 0;
+	u8 i;
 
 	if (regs->regime == KVM_REGIME_EL10 && !(regs->hcrx & HCRX_EL2_TCR2En))
 		tcr2 = 0;
@@ -266,6 +267,13 @@ static void s1_configure_tcr2(const struct kvm_s1_regs *regs,
 	cfg->pie = feat->s1pie && (tcr2 & TCR2_EL1_PIE);
 	cfg->poe = feat->s1poe && (tcr2 & TCR2_EL1_POE);
 	cfg->e0poe = feat->s1poe && cfg->ranges == 2 && (tcr2 & TCR2_EL1_E0POE);
+
+	for (i = 0; i < cfg->ranges; i++) {
+		struct kvm_s1_range *range = &cfg->range[i];
+
+		range->geom.haft = cfg->ha && feat->haft &&
+				   (tcr2 & TCR2_EL1_HAFT);
+	}
 }
 
 static u16 s1_asid(const struct kvm_s1_regs *regs,
@@ -331,11 +339,11 @@ void kvm_s1_configure(const struct kvm_s1_regs *regs,
 
 	cfg->ha = feat->haf && tcr.ha;
 	cfg->hd = cfg->ha && feat->hdbs && tcr.hd;
-	s1_configure_tcr2(regs, feat, cfg);
 
 	for (i = 0; i < cfg->ranges; i++)
 		s1_configure_range(&tcr, i, regs->ttbr[i], feat,
 				   regs->sctlr & SCTLR_ELx_EE, &cfg->range[i]);
+	s1_configure_tcr2(regs, feat, cfg);
 }
 
 /* The regime of EL2 alone has one range, at the bottom, whatever VA[55] is. */

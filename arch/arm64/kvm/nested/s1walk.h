@@ -71,6 +71,7 @@ struct kvm_s1_regs {
  * @ttst: FEAT_TTST, small translation tables
  * @haf: hardware updates the Access flag (FEAT_HAFDBS)
  * @hdbs: hardware updates the dirty state
+ * @haft: hardware updates the Access flag of table descriptors (FEAT_HAFT)
  * @hpds: FEAT_HPDS, hierarchical permissions can be disabled
  * @pan: FEAT_PAN
  * @epan: FEAT_PAN3, SCTLR_ELx.EPAN
@@ -90,6 +91,7 @@ struct kvm_s1_features {
 	bool ttst;
 	bool haf;
 	bool hdbs;
+	bool haft;
 	bool hpds;
 	bool pan;
 	bool epan;

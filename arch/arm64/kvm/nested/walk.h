@@ -165,6 +165,7 @@ struct kvm_walk_mem {
  * @lpa: FEAT_LPA, that is a 52-bit physical address space: 64K descriptors
  *	 have OA[51:48] in bits [15:12], and 64K blocks exist at level 1
  * @big_endian: tables are big-endian (SCTLR_ELx.EE)
+ * @haft: set the Access flag of table descriptors in hardware's stead
  * @base: address of the first table, aligned to its size
  */
 struct kvm_pt_geom {
@@ -176,6 +177,7 @@ struct kvm_pt_geom {
 	bool ds;
 	bool lpa;
 	bool big_endian;
+	bool haft;
 	u64 base;
 };
 
@@ -262,6 +264,7 @@ struct kvm_s2_regs {
  * @xnx: FEAT_XNX
  * @haf: hardware updates the Access flag (FEAT_HAFDBS)
  * @hdbs: hardware updates the dirty state
+ * @haft: hardware updates the Access flag of table descriptors (FEAT_HAFT)
  */
 struct kvm_s2_features {
 	u8 pa_bits;
@@ -272,6 +275,7 @@ struct kvm_s2_features {
 	bool xnx;
 	bool haf;
 	bool hdbs;
+	bool haft;
 };
 
 /**
