@@ -271,6 +271,9 @@ static void s1_configure_tcr2(const struct kvm_s1_regs *regs,
 	for (i = 0; i < cfg->ranges; i++) {
 		struct kvm_s1_range *range = &cfg->range[i];
 
+		/* Overlays of either privilege level leave tables no say. */
+		if (cfg->poe || cfg->e0poe)
+			range->hpd = true;
 		range->geom.haft = cfg->ha && feat->haft &&
 				   (tcr2 & TCR2_EL1_HAFT);
 	}
