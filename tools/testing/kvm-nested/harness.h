@@ -100,6 +100,7 @@ void run_vectors(const char *path);
 int explain(const char *id, char *const *paths);
 void run_properties(unsigned int rounds, u64 seed);
 void run_races(void);
+void run_rows(void);
 void run_oracle(void);
 void run_faults(void);
 

@@ -53,7 +53,7 @@ static void run_rounds(void)
 static void run_all(const struct options *o, char *const *vectors)
 {
 	static void (*const parts[])(void) = {
-		run_oracle, run_races, run_faults, run_rounds,
+		run_rows, run_races, run_faults, run_oracle, run_rounds,
 	};
 
 	for (; *vectors && !(o->stop && ktap_failed()); vectors++)

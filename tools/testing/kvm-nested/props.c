@@ -73,6 +73,7 @@ static void draw_s2(struct source *src, struct kvm_s2_regs *regs,
 		.xnx	 = bits & BIT(4),
 		.haf	 = bits & BIT(5),
 		.hdbs	 = bits & BIT(6),
+		.haft	 = bits >> 47 & 1,
 		.bad_tg	 = draw_bad_tg(bits >> 40),
 	};
 	*regs = (struct kvm_s2_regs) {
@@ -142,7 +143,7 @@ static const char *check_s2(const struct kvm_s2_config *cfg, u64 vtcr, u64 ipa,
 		       "stage 2 is off, and does something" : NULL;
 	if (mem->reads > MAX_LEVELS * (mem->lost + 1))
 		return "too many descriptors fetched";
-	if (mem->cas > KVM_WALK_MAX_RETRIES)
+	if (mem->cas > KVM_WALK_MAX_RETRIES * (cfg->geom.haft ? MAX_LEVELS : 1))
 		return "too many updates tried";
 	if (ret == -EAGAIN && mem->lost < KVM_WALK_MAX_RETRIES)
 		return "gave up too early";
@@ -198,7 +199,8 @@ static u64 s2_ignored(const void *ctx, u64 desc, u8 stage, s8 level)
 	if (!(desc & 1))
 		return ~1ull;
 	if (desc & 2 && level < 3)
-		return ~(address_bits(geom, geom->pgshift) | 3);
+		return ~(address_bits(geom, geom->pgshift) | 3 |
+			 (geom->haft ? DESC_AF : 0));
 
 	/* type, MemAttr, S2AP, AF, DBM, contiguous, XN */
 	used = 3 | 0xf << 2 | 3 << 6 | DESC_AF | BIT_ULL(51) | BIT_ULL(52) |
@@ -206,8 +208,9 @@ static u64 s2_ignored(const void *ctx, u64 desc, u8 stage, s8 level)
 	return ~(used | address_bits(geom, leaf_shift(geom, desc, level)));
 }
 
-/* Fields of VTCR_EL2 with a say: T0SZ, SL0, TG0, PS, HA, HD, DS, SL2. */
-#define VTCR_USED	(0xffull | 3 << 14 | 7 << 16 | 3 << 21 | 3ull << 32)
+/* Fields of VTCR_EL2 with a say: T0SZ, SL0, TG0, PS, HA, HD, DS, SL2, HAFT. */
+#define VTCR_USED	(0xffull | 3 << 14 | 7 << 16 | 3 << 21 | 3ull << 32 | \
+			 1ull << 44)
 /* VTTBR_EL2: all but VMID and CnP. */
 #define VTTBR_USED	GENMASK_ULL(47, 1)
 
@@ -326,7 +329,7 @@ static void draw_s1_features(struct source *src, u64 bits,
 		.epan	 = bits & BIT(9),	.e0pd	 = bits & BIT(10),
 		.tbid	 = bits & BIT(11),	.asid16	 = bits & BIT(12),
 		.tcrx	 = bits & BIT(13),	.s1pie	 = bits & BIT(14),
-		.s1poe	 = bits & BIT(15),
+		.s1poe	 = bits & BIT(15),	.haft	 = bits >> 47 & 1,
 		.bad_tg	 = draw_bad_tg(bits >> 40),
 	};
 }
@@ -390,7 +393,8 @@ static const char *check_s1(const struct kvm_s1_config *cfg, u64 va, int ret,
 	if (mem->nreads > MAX_LEVELS * (phys->lost + 1) ||
 	    mem->nreads > MAX_LEVELS * KVM_WALK_MAX_RETRIES)
 		return "too many stage-1 descriptors fetched";
-	if (!mem->s2 && phys->cas > KVM_WALK_MAX_RETRIES)
+	if (!mem->s2 && phys->cas > KVM_WALK_MAX_RETRIES *
+				    (cfg->range[0].geom.haft ? MAX_LEVELS : 1))
 		return "too many stage-1 updates tried";
 	if (cfg->off && mem->nreads)
 		return "a walk with the MMU off";
