@@ -144,6 +144,33 @@ static bool s2_start_level_fits(u8 pgshift, s8 level, u8 ia_bits)
 	return ia_bits >= min_ia && ia_bits <= max_ia;
 }
 
+/* The shape of the tables; false if there is none that can be walked. */
+static bool s2_configure_geom(const struct kvm_s2_regs *regs,
+			      const struct kvm_s2_features *feat,
+			      struct kvm_pt_geom *geom)
+{
+	u8 t0sz = FIELD_GET(VTCR_EL2_T0SZ_MASK, regs->vtcr);
+
+	geom->pgshift = kvm_s2_granule(regs->vtcr, feat);
+	geom->ds = (feat->lpa2 & BIT(geom->pgshift)) &&
+		   (regs->vtcr & VTCR_EL2_DS);
+
+	if (!s2_t0sz_valid(t0sz, geom->pgshift, geom->ds, feat))
+		return false;
+	geom->ia_bits = 64 - t0sz;
+
+	geom->start_level = s2_start_level(geom->pgshift, regs->vtcr, geom->ds,
+					   feat);
+	if (geom->start_level == S2_SL_INVALID ||
+	    !s2_start_level_fits(geom->pgshift, geom->start_level, geom->ia_bits))
+		return false;
+
+	kvm_pt_set_output(geom, regs->vttbr,
+			  FIELD_GET(VTCR_EL2_PS_MASK, regs->vtcr),
+			  feat->pa_bits);
+	return true;
+}
+
 /**
  * kvm_s2_configure() - validate L1's stage-2 configuration
  * @regs: the registers, as they are
@@ -156,7 +183,6 @@ void kvm_s2_configure(const struct kvm_s2_regs *regs,
 		      const struct kvm_s2_features *feat,
 		      struct kvm_s2_config *cfg)
 {
-	u8 t0sz = FIELD_GET(VTCR_EL2_T0SZ_MASK, regs->vtcr);
 	struct kvm_pt_geom *geom = &cfg->geom;
 
 	if (regs->off) {
@@ -169,7 +195,6 @@ void kvm_s2_configure(const struct kvm_s2_regs *regs,
 		.xnx	= feat->xnx,
 		.ptw	= regs->ptw,
 		.fwb	= regs->fwb,
-		.bad	= true,
 		.geom	= {
 			.stage		= 2,
 			.big_endian	= regs->big_endian,
@@ -179,25 +204,7 @@ void kvm_s2_configure(const struct kvm_s2_regs *regs,
 	/* HD and HAFT do nothing without HA. */
 	cfg->hd = cfg->ha && feat->hdbs && (regs->vtcr & VTCR_EL2_HD);
 	geom->haft = cfg->ha && feat->haft && (regs->vtcr & VTCR_EL2_HAFT);
-
-	geom->pgshift = kvm_s2_granule(regs->vtcr, feat);
-	geom->ds = (feat->lpa2 & BIT(geom->pgshift)) &&
-		   (regs->vtcr & VTCR_EL2_DS);
-
-	if (!s2_t0sz_valid(t0sz, geom->pgshift, geom->ds, feat))
-		return;
-	geom->ia_bits = 64 - t0sz;
-
-	geom->start_level = s2_start_level(geom->pgshift, regs->vtcr, geom->ds,
-					   feat);
-	if (geom->start_level == S2_SL_INVALID ||
-	    !s2_start_level_fits(geom->pgshift, geom->start_level, geom->ia_bits))
-		return;
-
-	kvm_pt_set_output(geom, regs->vttbr,
-			  FIELD_GET(VTCR_EL2_PS_MASK, regs->vtcr),
-			  feat->pa_bits);
-	cfg->bad = false;
+	cfg->bad = !s2_configure_geom(regs, feat, geom);
 }
 
 static bool s2_access_is_ttw(enum kvm_access_type type)
@@ -333,6 +340,18 @@ static int s2_walk_once(const struct kvm_s2_config *cfg,
 	return ret;
 }
 
+/* Stage 2 is off: the output is the input, and nothing is refused. */
+static void s2_flat(u64 ipa, struct kvm_s2_result *res)
+{
+	*res = (struct kvm_s2_result) {
+		.oa		= ipa,
+		.readable	= true,
+		.writable	= true,
+		.exec_el0	= true,
+		.exec_el1	= true,
+	};
+}
+
 /**
  * kvm_s2_walk() - translate a nested IPA through L1's stage 2
  * @cfg: validated configuration
@@ -364,13 +383,7 @@ int kvm_s2_walk(const struct kvm_s2_config *cfg, const struct kvm_walk_mem *mem,
 	};
 
 	if (cfg->off) {
-		*res = (struct kvm_s2_result) {
-			.oa		= ipa,
-			.readable	= true,
-			.writable	= true,
-			.exec_el0	= true,
-			.exec_el1	= true,
-		};
+		s2_flat(ipa, res);
 		return 0;
 	}
 
