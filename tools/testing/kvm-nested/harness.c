@@ -5,7 +5,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <linux/errno.h>
+
+#include <asm/sysreg.h>
 
 #include "harness.h"
 
@@ -188,6 +191,38 @@ static int mem_cas(void *ctx, u64 pa, u64 old, u64 new,
 }
 
 const struct kvm_walk_ops mem_ops = { .read = mem_read, .cas = mem_cas };
+
+const struct kvm_s2_regs small_s2_regs = {
+	.vtcr = 25ull << VTCR_EL2_T0SZ_SHIFT | 1ull << VTCR_EL2_SL0_SHIFT |
+		2ull << VTCR_EL2_PS_SHIFT,
+	.vttbr = SMALL_L1,
+};
+
+const struct kvm_s2_features small_s2_feat = {
+	.pa_bits = 40, .gran = ALL_GRANULES, .haf = true, .hdbs = true,
+};
+
+const struct kvm_s1_regs small_s1_regs = {
+	.regime	= KVM_REGIME_EL10,
+	.tcr	= 25ull << TCR_EL1_T0SZ_SHIFT | 25ull << TCR_EL1_T1SZ_SHIFT |
+		  2ull << TCR_EL1_IPS_SHIFT,
+	.sctlr	= SCTLR_ELx_M | SCTLR_ELx_C | SCTLR_ELx_I,
+	.ttbr	= { SMALL_L1, 0 },
+	.mair	= 0xff,
+	.hcrx	= ~0ull,
+};
+
+const struct kvm_s1_features small_s1_feat = {
+	.pa_bits = 40, .gran = ALL_GRANULES, .haf = true, .hdbs = true,
+};
+
+void small_tables(struct mem *mem, u64 leaf)
+{
+	memset(mem, 0, sizeof(*mem));
+	mem_set(mem, SMALL_L1, SMALL_L2 | 3);
+	mem_set(mem, SMALL_L2_ENTRY, SMALL_L3 | 3);
+	mem_set(mem, SMALL_LEAF, leaf);
+}
 
 static int s1_locate(const struct s1_mem *mem, u64 ipa,
 		     enum kvm_access_type type, u64 *pa,

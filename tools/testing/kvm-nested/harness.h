@@ -85,6 +85,24 @@ extern const struct kvm_walk_ops mem_ops;
 void mem_set(struct mem *mem, u64 pa, u64 val);
 struct word *mem_find(struct mem *mem, u64 pa);
 
+/*
+ * Small tables, for tests that are not about their shape: 4K granule, 39-bit
+ * input, from level 1, 40-bit output. SMALL_INPUT has index 0, 9, 0x34.
+ */
+#define SMALL_L1	0x80000000ull
+#define SMALL_L2	0x80001000ull
+#define SMALL_L3	0x80002000ull
+#define SMALL_INPUT	0x1234567ull
+#define SMALL_L2_ENTRY	(SMALL_L2 + 9 * 8)
+#define SMALL_LEAF	(SMALL_L3 + 0x34 * 8)
+
+extern const struct kvm_s2_regs small_s2_regs;
+extern const struct kvm_s2_features small_s2_feat;
+extern const struct kvm_s1_regs small_s1_regs;
+extern const struct kvm_s1_features small_s1_feat;
+
+void small_tables(struct mem *mem, u64 leaf);
+
 /* Memory at IPAs, behind @s2; a NULL @s2 is a stage 2 that is off. */
 struct s1_mem {
 	const struct kvm_s2_config *s2;

@@ -3,24 +3,17 @@
  * Lost races: another CPU of L1 changes the leaf descriptor between the fetch
  * and the update of its Access flag or dirty state.
  *
- * Tables: 4K granule, 39-bit input, from level 1: three descriptors, the leaf
- * at PA_LEAF. The walk under test is a write that has to set AF and dirty.
+ * The tables are small_tables(); the walk under test is a write that has to set
+ * AF and the dirty state.
  */
 #include <string.h>
-#include <linux/bitfield.h>
 #include <linux/errno.h>
 
 #include <asm/sysreg.h>
 
 #include "harness.h"
 
-#define PA_L1		0x80000000ull
-#define PA_L2		0x80001000ull
-#define PA_L3		0x80002000ull
-#define INPUT		0x1234567ull	/* L1 index 0, L2 9, L3 0x34 */
-#define PA_L2_ENTRY	(PA_L2 + 9 * 8)
-#define PA_LEAF		(PA_L3 + 0x34 * 8)
-#define OFFSET		(INPUT & 0xfff)
+#define OFFSET		(SMALL_INPUT & 0xfff)
 #define LEVELS		3
 
 #define DESC_AF		BIT_ULL(10)
@@ -58,10 +51,7 @@ static void race(struct mem *mem, unsigned int ncas, u64 pa)
 
 static void set_tables(struct mem *mem, u64 leaf)
 {
-	memset(mem, 0, sizeof(*mem));
-	mem_set(mem, PA_L1, PA_L2 | 3);
-	mem_set(mem, PA_L2_ENTRY, PA_L3 | 3);
-	mem_set(mem, PA_LEAF, leaf);
+	small_tables(mem, leaf);
 	mem->race = race;
 	original = leaf;
 }
@@ -86,16 +76,7 @@ static void judge(const struct race_case *c, const char *stage,
 
 static void race_s2(const struct race_case *c)
 {
-	const struct kvm_s2_regs regs = {
-		.vtcr = FIELD_PREP(VTCR_EL2_T0SZ_MASK, 25) |
-			FIELD_PREP(VTCR_EL2_SL0_MASK, 1) |
-			FIELD_PREP(VTCR_EL2_PS_MASK, 2) |
-			VTCR_EL2_HA | VTCR_EL2_HD,
-		.vttbr = PA_L1,
-	};
-	const struct kvm_s2_features feat = {
-		.pa_bits = 40, .gran = ALL_GRANULES, .haf = true, .hdbs = true,
-	};
+	struct kvm_s2_regs regs = small_s2_regs;
 	const struct kvm_access acc = { .type = KVM_ACC_WRITE };
 	struct kvm_s2_config cfg;
 	struct kvm_s2_result res;
@@ -105,26 +86,15 @@ static void race_s2(const struct race_case *c)
 	int ret;
 
 	set_tables(&mem, S2_LEAF);
-	kvm_s2_configure(&regs, &feat, &cfg);
-	ret = kvm_s2_walk(&cfg, &ops, INPUT, &acc, &res, &fault);
+	regs.vtcr |= VTCR_EL2_HA | VTCR_EL2_HD;
+	kvm_s2_configure(&regs, &small_s2_feat, &cfg);
+	ret = kvm_s2_walk(&cfg, &ops, SMALL_INPUT, &acc, &res, &fault);
 	judge(c, "stage 2", &mem, ret, &fault, res.oa);
 }
 
 static void race_s1(const struct race_case *c)
 {
-	const struct kvm_s1_regs regs = {
-		.regime	= KVM_REGIME_EL10,
-		.tcr	= FIELD_PREP(TCR_EL1_T0SZ_MASK, 25) |
-			  FIELD_PREP(TCR_EL1_T1SZ_MASK, 25) |
-			  FIELD_PREP(TCR_EL1_IPS_MASK, 2) |
-			  TCR_EL1_HA | TCR_EL1_HD,
-		.sctlr	= SCTLR_ELx_M | SCTLR_ELx_C | SCTLR_ELx_I,
-		.ttbr	= { PA_L1, 0 },
-		.mair	= 0xff,
-	};
-	const struct kvm_s1_features feat = {
-		.pa_bits = 40, .gran = ALL_GRANULES, .haf = true, .hdbs = true,
-	};
+	struct kvm_s1_regs regs = small_s1_regs;
 	const struct kvm_access acc = { .type = KVM_ACC_WRITE };
 	struct kvm_s1_config cfg;
 	struct kvm_s1_result res;
@@ -134,8 +104,9 @@ static void race_s1(const struct race_case *c)
 	int ret;
 
 	set_tables(&mem, S1_LEAF);
-	kvm_s1_configure(&regs, &feat, &cfg);
-	ret = kvm_s1_walk(&cfg, &ops, INPUT, &acc, &res, &fault);
+	regs.tcr |= TCR_EL1_HA | TCR_EL1_HD;
+	kvm_s1_configure(&regs, &small_s1_feat, &cfg);
+	ret = kvm_s1_walk(&cfg, &ops, SMALL_INPUT, &acc, &res, &fault);
 	judge(c, "stage 1", &mem, ret, &fault, res.pa);
 }
 

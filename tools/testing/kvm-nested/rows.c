@@ -4,25 +4,17 @@
  * descriptors (FEAT_HAFT), tables without a say when overlays are in use, and
  * unaligned accesses to what stage 1 has made Device, with FEAT_S2FWB.
  *
- * Tables: 4K granule, 39-bit input, from level 1. Each row says what is in them,
- * what is switched on, and what has to come of it: the result, how many
+ * The tables are small_tables(). Each row says what is in them, what is switched
+ * on, and what has to come of it: the result, how many
  * descriptors are updated, and the level-1 descriptor afterwards. Seen to fail
  * with the mutants "HAFT ...", "overlays ..." and "FWB ..." of "mutations".
  */
-#include <string.h>
-#include <linux/bitfield.h>
 #include <linux/errno.h>
 
 #include <asm/sysreg.h>
 
 #include "harness.h"
 
-#define PA_L1		0x80000000ull
-#define PA_L2		0x80001000ull
-#define PA_L3		0x80002000ull
-#define INPUT		0x1234567ull	/* L1 index 0, L2 9, L3 0x34 */
-#define PA_L2_ENTRY	(PA_L2 + 9 * 8)
-#define PA_LEAF		(PA_L3 + 0x34 * 8)
 
 #define AF		BIT_ULL(10)
 #define OUTPUT		0x90000000ull
@@ -106,76 +98,62 @@ static void race(struct mem *mem, unsigned int ncas, u64 pa)
 
 static void set_tables(const struct row *row, u64 leaf, struct mem *mem)
 {
-	memset(mem, 0, sizeof(*mem));
-	mem_set(mem, PA_L1, in_memory(row, (PA_L2 | 3) ^ row->table));
-	mem_set(mem, PA_L2_ENTRY, in_memory(row, PA_L3 | 3));
-	mem_set(mem, PA_LEAF, in_memory(row, leaf ^ row->leaf));
-	mem_find(mem, PA_L1)->ro = row->on & RO_L1;
+	struct word *w;
+
+	small_tables(mem, leaf ^ row->leaf);
+	mem_find(mem, SMALL_L1)->val ^= row->table;
+	mem_find(mem, SMALL_L1)->ro = row->on & RO_L1;
+	for (w = mem->words; w < mem->words + mem->nwords; w++)
+		w->val = in_memory(row, w->val);
 	mem->race = race;
 }
 
 static int walk_s2(const struct row *row, struct mem *mem,
 		   struct kvm_walk_fault *fault)
 {
-	const struct kvm_s2_regs regs = {
-		.vtcr = FIELD_PREP(VTCR_EL2_T0SZ_MASK, 25) |
-			FIELD_PREP(VTCR_EL2_SL0_MASK, 1) |
-			FIELD_PREP(VTCR_EL2_PS_MASK, 2) |
-			(row->on & HA ? VTCR_EL2_HA : 0) |
-			(row->on & HAFT ? VTCR_EL2_HAFT : 0),
-		.vttbr = PA_L1,
-		.big_endian = row->on & BE,
-	};
-	const struct kvm_s2_features feat = {
-		.pa_bits = 40, .gran = ALL_GRANULES, .haf = true, .hdbs = true,
-		.haft = !(row->on & NO_HAFT),
-	};
+	struct kvm_s2_features feat = small_s2_feat;
+	struct kvm_s2_regs regs = small_s2_regs;
 	const struct kvm_access acc = { .type = row->access };
 	const struct kvm_walk_mem ops = { &mem_ops, mem };
 	struct kvm_s2_config cfg;
 	struct kvm_s2_result res;
 
+	regs.vtcr |= (row->on & HA ? VTCR_EL2_HA : 0) |
+		     (row->on & HAFT ? VTCR_EL2_HAFT : 0);
+	regs.big_endian = row->on & BE;
+	feat.haft = !(row->on & NO_HAFT);
 	set_tables(row, S2_LEAF, mem);
 	kvm_s2_configure(&regs, &feat, &cfg);
-	return kvm_s2_walk(&cfg, &ops, INPUT, &acc, &res, fault);
+	return kvm_s2_walk(&cfg, &ops, SMALL_INPUT, &acc, &res, fault);
 }
 
 static int walk_s1(const struct row *row, struct mem *mem,
 		   struct kvm_walk_fault *fault)
 {
-	const struct kvm_s1_regs regs = {
-		.regime	= KVM_REGIME_EL10,
-		.tcr	= FIELD_PREP(TCR_EL1_T0SZ_MASK, 25) |
-			  FIELD_PREP(TCR_EL1_T1SZ_MASK, 25) |
-			  FIELD_PREP(TCR_EL1_IPS_MASK, 2) |
-			  (row->on & HA ? TCR_EL1_HA : 0),
-		.tcr2	= (row->on & HAFT ? TCR2_EL1_HAFT : 0) |
-			  (row->on & POE ? TCR2_EL1_POE : 0) |
-			  (row->on & E0POE ? TCR2_EL1_E0POE : 0),
-		.sctlr	= SCTLR_ELx_M | SCTLR_ELx_C | SCTLR_ELx_I |
-			  (row->on & BE ? SCTLR_ELx_EE : 0),
-		.ttbr	= { PA_L1, 0 },
-		.mair	= 0xff,
-		.por	= 7,	/* all that can be had */
-		.hcrx	= ~0ull,
-	};
-	const struct kvm_s1_features feat = {
-		.pa_bits = 40, .gran = ALL_GRANULES, .haf = true, .hdbs = true,
-		.haft = !(row->on & NO_HAFT), .tcrx = true, .s1poe = true,
-	};
+	struct kvm_s1_features feat = small_s1_feat;
+	struct kvm_s1_regs regs = small_s1_regs;
 	const struct kvm_access acc = { .type = row->access };
 	const struct kvm_walk_mem ops = { &mem_ops, mem };
 	struct kvm_s1_config cfg;
 	struct kvm_s1_result res;
 
+	regs.tcr |= row->on & HA ? TCR_EL1_HA : 0;
+	regs.tcr2 = (row->on & HAFT ? TCR2_EL1_HAFT : 0) |
+		    (row->on & POE ? TCR2_EL1_POE : 0) |
+		    (row->on & E0POE ? TCR2_EL1_E0POE : 0);
+	regs.sctlr |= row->on & BE ? SCTLR_ELx_EE : 0;
+	regs.por = 7;	/* all that can be had */
+	feat.haft = !(row->on & NO_HAFT);
+	feat.tcrx = true;
+	feat.s1poe = true;
 	set_tables(row, S1_LEAF, mem);
 	kvm_s1_configure(&regs, &feat, &cfg);
-	return kvm_s1_walk(&cfg, &ops, INPUT, &acc, &res, fault);
+	return kvm_s1_walk(&cfg, &ops, SMALL_INPUT, &acc, &res, fault);
 }
 
 static void run_row(const struct row *row, unsigned int stage)
 {
-	u64 table = (PA_L2 | 3) ^ row->table ^ row->after;
+	u64 table = (SMALL_L2 | 3) ^ row->table ^ row->after;
 	struct kvm_walk_fault fault;
 	struct mem mem;
 	int ret;
@@ -190,11 +168,11 @@ static void run_row(const struct row *row, unsigned int stage)
 			 fault.level == row->level && fault.stage == stage :
 			 !ret;
 	ok = ok && mem.nreads == row->reads && mem.nwrites == row->writes &&
-	     in_memory(row, mem_find(&mem, PA_L1)->val) == table;
+	     in_memory(row, mem_find(&mem, SMALL_L1)->val) == table;
 	if (!ok)
 		ktap_diag("got %s, level %d, %u fetches, %u updates, level 1 has %#lx",
 			  result_name(ret, &fault), fault.level, mem.nreads,
-			  mem.nwrites, in_memory(row, mem_find(&mem, PA_L1)->val));
+			  mem.nwrites, in_memory(row, mem_find(&mem, SMALL_L1)->val));
 	ktap_ok(ok, "rows: stage %u: %s", stage, row->name);
 }
 
@@ -223,16 +201,7 @@ static const struct {
 static void run_unaligned(size_t i)
 {
 	const struct row row = { .name = unaligned_rows[i].name };
-	const struct kvm_s2_regs regs = {
-		.vtcr = FIELD_PREP(VTCR_EL2_T0SZ_MASK, 25) |
-			FIELD_PREP(VTCR_EL2_SL0_MASK, 1) |
-			FIELD_PREP(VTCR_EL2_PS_MASK, 2),
-		.vttbr = PA_L1,
-		.fwb = unaligned_rows[i].fwb,
-	};
-	const struct kvm_s2_features feat = {
-		.pa_bits = 40, .gran = ALL_GRANULES,
-	};
+	struct kvm_s2_regs regs = small_s2_regs;
 	const struct kvm_access acc = {
 		.type = unaligned_rows[i].access, .unaligned = true,
 		.s1_device = unaligned_rows[i].s1_device,
@@ -248,8 +217,9 @@ static void run_unaligned(size_t i)
 	current = &row;
 	set_tables(&row, OUTPUT | AF | unaligned_rows[i].memattr << 2 | 3 << 6 | 3,
 		   &mem);
-	kvm_s2_configure(&regs, &feat, &cfg);
-	ret = kvm_s2_walk(&cfg, &ops, INPUT, &acc, &res, &fault);
+	regs.fwb = unaligned_rows[i].fwb;
+	kvm_s2_configure(&regs, &small_s2_feat, &cfg);
+	ret = kvm_s2_walk(&cfg, &ops, SMALL_INPUT, &acc, &res, &fault);
 	ktap_ok(kind ? ret == KVM_WALK_FAULT && fault.kind == kind &&
 		       fault.level == 3 : !ret, "rows: unaligned: %s", row.name);
 }
