@@ -23,7 +23,7 @@ struct unknown {
 };
 
 struct vecfile {
-	gzFile gz;
+	void *gz;		/* zlib's handle */
 	char name[32];
 	char *text;
 	size_t size;
