@@ -130,7 +130,7 @@ trap 'rm -rf "$tmp"' EXIT
 session='' failed=0 count=0
 [ -z "$(command -v setsid)" ] || session=setsid
 while read -r id limit flag command; do
-	wanted "$id" "$flag" "$@" && echo "$id $((limit * factor)) $command"
+	wanted "$id" "$flag" "$@" && echo "$id $((limit * factor)) ./$command"
 done <list >"$tmp/todo"
 echo "KTAP version 1"
 { : >/dev/kmsg && dmesg >/dev/null; } 2>/dev/null ||
