@@ -2,20 +2,29 @@
 # SPDX-License-Identifier: GPL-2.0
 # usage: test.sh [SUITE…]
 #
-# Run every test, or the suites named: check, unit, kunit, selftest, demo. Each
-# leaves KTAP in out/results/; it is merged there as all.ktap, and counted. What
-# a suite prints goes to out/logs/test-SUITE.log too. The exit status is the
-# verdict.
+# Run every test, or the suites named. Each leaves KTAP in out/results/; it is
+# merged there as all.ktap, and counted. What a suite prints goes to
+# out/logs/test-SUITE.log too. The exit status is the verdict.
+#
+#   check unit kunit demo    as the make targets
+#   selftest                 make selftest
+#   level1                   make selftest LEVEL=1
+#   debug                    make selftest DEBUG=1 SET=debug
+#   16k 64k                  make selftest PAGES=16k SET=pages
+#
+# An emulated CPU keeps one core busy, so two suites run at a time (LANES=1: one,
+# as where there is not the memory for two), and the kernels that only the last
+# suites need are built meanwhile, on what that leaves.
 
 . "$(dirname "$0")/lib.sh"
+. "$TOP/scripts/lanes.sh"
 
 case ${1:-} in
 -h|--help) usage 0 ;;
 esac
 
 suites=("$@")
-[ $# -gt 0 ] || suites=(check unit kunit selftest demo)
-merge=()
+[ $# -gt 0 ] || suites=(selftest check unit kunit level1 demo debug 16k 64k)
 cd "$TOP"
 rm -rf "$OUT/results"
 mkdir -p "$OUT/results" "$OUT/logs"
@@ -46,34 +55,69 @@ demo()
 	done
 }
 
+# selftests CONFIG LEVEL SET
+selftests()
+{
+	export CONFIG=$1 LEVEL=$2 SET=$3
+	"$TOP/scripts/build.sh" ours && "$TOP/scripts/selftest.sh" ours
+}
+
 suite()
 {
 	case $1 in
 	check|kunit) "$TOP/scripts/$1.sh" ;;
-	selftest) "$TOP/scripts/selftest.sh" ours ;;
+	selftest) selftests '' 0 l0 ;;
+	level1) selftests '' 1 l1 ;;
+	debug) selftests debug 0 debug ;;
+	16k|64k) selftests "$1" 0 pages ;;
 	*) "$1" ;;
 	esac
+}
+
+result_of()
+{
+	case $1 in
+	selftest) set -- selftest-ours ;;
+	level1) set -- selftest-ours-l1 ;;
+	debug|16k|64k) set -- "selftest-ours-$1" ;;
+	esac
+	echo "$OUT/results/$1.ktap"
 }
 
 prepare()
 {
 	"$TOP/scripts/fetch.sh" ours
 	"$TOP/scripts/apply.sh"
-	"$TOP/scripts/build.sh" ours
+	CONFIG='' "$TOP/scripts/build.sh" ours
 }
 
+# The other kernels, out of the way of what is measured in seconds.
+build_ahead()
+{
+	local name
+
+	for name in "${suites[@]}"; do
+		case $name in
+		debug|16k|64k) CONFIG=$name nice -n 19 "$TOP/scripts/build.sh" ours || return 0 ;;
+		esac
+	done
+}
+
+[ "$(awk '/^MemAvailable/ { print int($2 / 1024) }' /proc/meminfo)" -ge 7000 ] || LANES=1
+unset CPU SMP LEVEL SET
 prepare || {
 	say "the kernel could not be built, so nothing could be tested"
 	echo "0 passed, 1 failed, 0 skipped"
 	exit 1
 }
+beside build_ahead
 for name in "${suites[@]}"; do
-	start=$SECONDS
-	say "== $name"
-	(set -o pipefail; suite "$name") 2>&1 | tee "$OUT/logs/test-$name.log" >&2 || true
-	file=$OUT/results/$name.ktap
-	[ "$name" != selftest ] || file=$OUT/results/selftest-ours.ktap
-	merge+=("$name=$file:$((SECONDS - start))")
+	in_lane "$name" suite "$name"
+done
+lanes_wait 1
+merge=()
+for name in "${suites[@]}"; do
+	merge+=("$name=$(result_of "$name"):$(cat "$OUT/logs/test-$name.seconds")")
 done
 echo
 "$TOP/scripts/ktap.py" --known tests/nested.tests --merge "$OUT/results/all.ktap" "${merge[@]}"
