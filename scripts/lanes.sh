@@ -4,7 +4,10 @@
 # Jobs side by side, no more than LANES of them at a time, with a line a minute
 # on what runs. Sourced by scripts/test.sh, never run.
 
-LANES=${LANES:-2}
+# An L0 may come to use all of its 3 GB.
+memory=$(awk '/^MemAvailable/ { print int($2 / 3500000) }' /proc/meminfo)
+cores=$(nproc)
+LANES=${LANES:-$((memory < cores ? memory : cores))}
 declare -A lanes=()
 lanes_told=0
 
@@ -21,7 +24,7 @@ lanes_wait()
 		for job in "${!lanes[@]}"; do
 			kill -0 "$job" 2>/dev/null || unset "lanes[$job]"
 		done
-		[ ${#lanes[@]} -ge "$1" ] || return 0
+		[ ${#lanes[@]} -gt 0 ] && [ ${#lanes[@]} -ge "$1" ] || return 0
 		sleep 1
 		[ $((SECONDS - lanes_told)) -lt 60 ] || {
 			lanes_told=$SECONDS

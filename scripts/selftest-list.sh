@@ -12,6 +12,7 @@ name_of()
 	local name=$1${CONFIG:+-${CONFIG// /-}}${CPU:+-${CPU//[^a-z0-9]/_}}
 
 	[ "${LEVEL:-0}" = 0 ] || name+=-l$LEVEL
+	[ -z "${SHARD:-}" ] || name+=-${SHARD/\//of}
 	echo "$name"
 }
 
@@ -28,6 +29,12 @@ smp_of() { field "$1" 6 1; }
 command_of() { field "$1" 7 "arm64/$1"; }
 slow() { [ "$(field "$1" 4 pass)" = slow ]; }
 reason_of() { sed -n "s/^$1\t.*# //p" "$LIST"; }
+
+# shard: SHARD=1/2 is every second line from the first on, 2/2 the others.
+shard()
+{
+	awk -v shard="${SHARD:-1/1}" 'BEGIN { split(shard, s, "/") } (NR - s[1]) % s[2] == 0'
+}
 
 # tests_of SET [NAME…]: what the list has for the set, or of the names given,
 # which may be patterns, whatever set they are in.

@@ -12,6 +12,7 @@
 #   LEVEL=1     in L1, a plain host with the same kernel: every VM is an L2 there
 #   SMP=N       CPUs of L0, whatever the list says
 #   CPU=, PAGES=, DEBUG=, CONFIG=    see make help
+#   SHARD=I/N   every Nth test from the Ith on, to run N such side by side
 #   SLACK=N     times the limits
 
 . "$(dirname "$0")/lib.sh"
@@ -114,7 +115,7 @@ if [ "$LEVEL" = 1 ]; then
 	"$TOP/scripts/guest.sh" minimal "$kernel"
 fi
 "$TOP/scripts/selftest-pack.sh" build
-mapfile -t tests < <(tests_of "${SET:-l$LEVEL}" "$@")
+mapfile -t tests < <(tests_of "${SET:-l$LEVEL}" "$@" | shard)
 [ ${#tests[@]} -gt 0 ] || die "there are no such tests" "see $LIST"
 printf 'KTAP version 1\n1..%d\n' ${#tests[@]} >"$RESULT"
 number=0 wide=()

@@ -9,12 +9,12 @@
 #   check unit kunit demo    as the make targets
 #   selftest                 make selftest
 #   level1                   make selftest LEVEL=1
-#   debug                    make selftest DEBUG=1 SET=debug
+#   debug-1 debug-2          make selftest DEBUG=1 SET=debug, each one half
 #   16k 64k                  make selftest PAGES=16k SET=pages
 #
-# An emulated CPU keeps one core busy, so two suites run at a time (LANES=1: one,
-# as where there is not the memory for two), and the kernels that only the last
-# suites need are built meanwhile, on what that leaves.
+# An emulated CPU keeps one core busy: as many suites run at a time (LANES=) as
+# there are cores, and memory for. The kernels that only the last suites need are
+# built meanwhile, on what that leaves.
 
 . "$(dirname "$0")/lib.sh"
 . "$TOP/scripts/lanes.sh"
@@ -24,7 +24,7 @@ case ${1:-} in
 esac
 
 suites=("$@")
-[ $# -gt 0 ] || suites=(selftest check unit kunit level1 demo debug 16k 64k)
+[ $# -gt 0 ] || suites=(selftest check unit kunit level1 demo debug-1 debug-2 16k 64k)
 cd "$TOP"
 rm -rf "$OUT/results"
 mkdir -p "$OUT/results" "$OUT/logs"
@@ -55,10 +55,10 @@ demo()
 	done
 }
 
-# selftests CONFIG LEVEL SET
+# selftests CONFIG LEVEL SET [SHARD]
 selftests()
 {
-	export CONFIG=$1 LEVEL=$2 SET=$3
+	export CONFIG=$1 LEVEL=$2 SET=$3 SHARD=${4:-}
 	"$TOP/scripts/build.sh" ours && "$TOP/scripts/selftest.sh" ours
 }
 
@@ -68,7 +68,7 @@ suite()
 	check|kunit) "$TOP/scripts/$1.sh" ;;
 	selftest) selftests '' 0 l0 ;;
 	level1) selftests '' 1 l1 ;;
-	debug) selftests debug 0 debug ;;
+	debug-?) selftests debug 0 debug "${1#*-}/2" ;;
 	16k|64k) selftests "$1" 0 pages ;;
 	*) "$1" ;;
 	esac
@@ -79,7 +79,8 @@ result_of()
 	case $1 in
 	selftest) set -- selftest-ours ;;
 	level1) set -- selftest-ours-l1 ;;
-	debug|16k|64k) set -- "selftest-ours-$1" ;;
+	debug-?) set -- "selftest-ours-$1of2" ;;
+	16k|64k) set -- "selftest-ours-$1" ;;
 	esac
 	echo "$OUT/results/$1.ktap"
 }
@@ -98,13 +99,12 @@ build_ahead()
 
 	for name in "${suites[@]}"; do
 		case $name in
-		debug|16k|64k) CONFIG=$name nice -n 19 "$TOP/scripts/build.sh" ours || return 0 ;;
+		debug-*|16k|64k) CONFIG=${name%-*} nice -n 19 "$TOP/scripts/build.sh" ours || return 0 ;;
 		esac
 	done
 }
 
-[ "$(awk '/^MemAvailable/ { print int($2 / 1024) }' /proc/meminfo)" -ge 7000 ] || LANES=1
-unset CPU SMP LEVEL SET
+unset CPU SMP LEVEL SET SHARD
 prepare || {
 	say "the kernel could not be built, so nothing could be tested"
 	echo "0 passed, 1 failed, 0 skipped"
