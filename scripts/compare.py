@@ -11,39 +11,52 @@ import sys
 
 from ktap import parse
 
+# What ktap.parse() adds where a report breaks off.
+OURS = ("plan", "unfinished")
 SHOWN = {"pass": "ok", "fail": "FAIL", "skip": "skip"}
 
 
+def leaves(node, key):
+    """(key, name, outcome) of what counts; names below a test may be missing."""
+    below = [leaf for place, child in enumerate(node.children, 1)
+             for leaf in leaves(child, key + (child.name if child.name in OURS else place,))]
+    told = any(outcome == "fail" for _, _, outcome in below)
+    if not below or (node.outcome == "fail" and not told):
+        # A skipped row has its description where others have it, or in the reason.
+        name = node.reason if node.name.startswith("#") else node.name
+        below.append((key, name, node.outcome))
+    return below
+
+
 def read(path):
-    """(row, outcome) in order; a row that occurs again gets a number."""
-    seen = {}
+    """key -> (row, outcome), in order."""
     with open(path, encoding="utf-8", errors="replace") as file:
-        for node in parse(file.read().splitlines()):
-            for row, outcome, _ in node.leaves():
-                seen[row] = seen.get(row, 0) + 1
-                yield (row if seen[row] == 1 else f"{row} ({seen[row]})"), outcome
+        nodes = parse(file.read().splitlines())
+    return {key: (name if len(key) == 1 else f"{key[0]}/{name}", outcome)
+            for node in nodes for key, name, outcome in leaves(node, (node.name,))}
 
 
 def main():
     if len(sys.argv) < 3 or not all("=" in arg for arg in sys.argv[1:]):
         sys.exit(__doc__)
-    names, results, rows = [], [], {}
-    for arg in sys.argv[1:]:
-        name, _, path = arg.partition("=")
-        names.append(name)
-        results.append(dict(read(path)))
-        # A test that broke off early has fewer rows, not others.
-        rows.update(dict.fromkeys(results[-1]))
-    width = max([len("row")] + [len(row) for row in rows])
+    names = [arg.partition("=")[0] for arg in sys.argv[1:]]
+    results = [read(arg.partition("=")[2]) for arg in sys.argv[1:]]
+    # A test that broke off has fewer rows; where one skips a row and another
+    # does not, the latter knows its name.
+    rows = {}
+    for result in results:
+        for key, (row, outcome) in result.items():
+            if key not in rows or outcome != "skip":
+                rows[key] = row
+    width = max([len("row")] + [len(row) for row in rows.values()])
     print(f"{'row':<{width}}" + "".join(f"{name:>8}" for name in names))
     differ = 0
-    for row in rows:
-        outcomes = [SHOWN.get(result.get(row), "-") for result in results]
+    for key, row in rows.items():
+        outcomes = [SHOWN[result[key][1]] if key in result else "-" for result in results]
         differ += len(set(outcomes)) > 1
         print(f"{row:<{width}}" + "".join(f"{outcome:>8}" for outcome in outcomes))
     print(f"\n{len(rows)} rows, {differ} of them differ")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
