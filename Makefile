@@ -13,7 +13,7 @@ export BASE_TREE BASE_TARBALL DEBIAN_MIRROR SLACK VERBOSE
 export CONFIG PAGES DEBUG CPU SMP LEVEL SET
 
 .PHONY: help demo test peer build fetch apply shell unit fuzz kunit selftest \
-	compare selftest-tarball check clean setup ours-kernel peer-kernel guest
+	bare compare selftest-tarball check clean setup ours-kernel peer-kernel guest
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -73,6 +73,9 @@ kunit: apply ## the KUnit suites, under QEMU
 
 selftest: apply $(KERNEL)-kernel ## the kernel's selftests and ours in L0
 	@$(S)/selftest.sh $(KERNEL) $(call quoted,$(TEST))
+
+bare: apply ## the selftests' L1 at EL2 of the emulated machine, without KVM
+	@$(S)/bare.sh $(call quoted,$(TEST))
 
 compare: apply ours-kernel peer-kernel ## nested selftests on ours and on the unmodified base, row by row
 	@$(S)/compare.sh $(call quoted,$(TEST))

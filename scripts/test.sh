@@ -6,7 +6,7 @@
 # merged there as all.ktap, and counted. What a suite prints goes to
 # out/logs/test-SUITE.log too. The exit status is the verdict.
 #
-#   check unit kunit demo    as the make targets
+#   check unit kunit bare demo    as the make targets
 #   selftest                 make selftest
 #   level1                   make selftest LEVEL=1
 #   debug-1 debug-2          make selftest DEBUG=1 SET=debug, each one half
@@ -24,7 +24,7 @@ case ${1:-} in
 esac
 
 suites=("$@")
-[ $# -gt 0 ] || suites=(selftest check unit kunit level1 demo debug-1 debug-2 16k 64k)
+[ $# -gt 0 ] || suites=(selftest check unit kunit bare level1 demo debug-1 debug-2 16k 64k)
 cd "$TOP"
 rm -rf "$OUT/results"
 mkdir -p "$OUT/results" "$OUT/logs"
@@ -65,7 +65,7 @@ selftests()
 suite()
 {
 	case $1 in
-	check|kunit) "$TOP/scripts/$1.sh" ;;
+	check|kunit|bare) "$TOP/scripts/$1.sh" ;;
 	selftest) selftests '' 0 l0 ;;
 	level1) selftests '' 1 l1 ;;
 	debug-?) selftests debug 0 debug "${1#*-}/2" ;;
