@@ -11,7 +11,7 @@
 
 #include "harness.h"
 
-#define MAX_OUTCOMES	32
+#define MAX_OUTCOMES	128
 
 struct leaf {
 	u64 desc;
