@@ -257,7 +257,7 @@ static struct kunit_case fault_cases[] = {
 };
 
 static struct kunit_suite fault_suite = {
-	.name		= "kvm_arm64_nested_fault",
+	.name		= "kvm_nested_fault",
 	.test_cases	= fault_cases,
 };
 

@@ -106,7 +106,7 @@ static struct kunit_case features_cases[] = {
 };
 
 static struct kunit_suite features_suite = {
-	.name		= "kvm_arm64_nested_features",
+	.name		= "kvm_nested_features",
 	.test_cases	= features_cases,
 };
 

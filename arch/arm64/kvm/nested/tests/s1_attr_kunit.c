@@ -367,7 +367,7 @@ static struct kunit_case s1_attr_cases[] = {
 };
 
 static struct kunit_suite s1_attr_suite = {
-	.name		= "kvm_arm64_s1_attr",
+	.name		= "kvm_nested_s1_attr",
 	.test_cases	= s1_attr_cases,
 };
 

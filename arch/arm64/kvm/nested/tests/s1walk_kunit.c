@@ -888,7 +888,7 @@ static struct kunit_case s1walk_cases[] = {
 };
 
 static struct kunit_suite s1walk_suite = {
-	.name		= "kvm_arm64_s1_walk",
+	.name		= "kvm_nested_s1_walk",
 	.test_cases	= s1walk_cases,
 };
 

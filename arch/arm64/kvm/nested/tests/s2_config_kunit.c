@@ -468,7 +468,7 @@ static struct kunit_case s2_config_cases[] = {
 };
 
 static struct kunit_suite s2_config_suite = {
-	.name		= "kvm_arm64_s2_config",
+	.name		= "kvm_nested_s2_config",
 	.test_cases	= s2_config_cases,
 };
 

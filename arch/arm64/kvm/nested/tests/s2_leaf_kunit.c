@@ -811,7 +811,7 @@ static struct kunit_case s2_leaf_cases[] = {
 };
 
 static struct kunit_suite s2_leaf_suite = {
-	.name		= "kvm_arm64_s2_leaf",
+	.name		= "kvm_nested_s2_leaf",
 	.test_cases	= s2_leaf_cases,
 };
 

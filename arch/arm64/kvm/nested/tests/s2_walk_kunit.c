@@ -531,7 +531,7 @@ static struct kunit_case s2_walk_cases[] = {
 };
 
 static struct kunit_suite s2_walk_suite = {
-	.name		= "kvm_arm64_s2_walk",
+	.name		= "kvm_nested_s2_walk",
 	.test_cases	= s2_walk_cases,
 };
 

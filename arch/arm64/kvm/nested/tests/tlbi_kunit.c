@@ -131,7 +131,7 @@ static struct kunit_case tlbi_cases[] = {
 };
 
 static struct kunit_suite tlbi_suite = {
-	.name		= "kvm_arm64_nested_tlbi",
+	.name		= "kvm_nested_tlbi",
 	.test_cases	= tlbi_cases,
 };
 
