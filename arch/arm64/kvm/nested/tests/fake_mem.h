@@ -15,12 +15,13 @@
 #include <kunit/test.h>
 #include <linux/bits.h>
 #include <linux/errno.h>
+#include <linux/minmax.h>
 #include <linux/types.h>
 
 #include "nested/walk.h"
 
-#define FAKE_DESCS	6
-#define FAKE_READS	64
+#define FAKE_DESCS	12
+#define FAKE_READS	64U
 
 /* Bit 55 of a descriptor is software's: a race that changes nothing else. */
 #define FAKE_SW_BIT	BIT_ULL(55)
@@ -34,9 +35,11 @@ enum fake_flags {
 
 /**
  * struct fake_desc - a word in memory
- * @pa: its address; 0 ends a list
+ * @pa: its address
  * @raw: its value, read little-endian
  * @flags: what is wrong with it
+ *
+ * One of zeroes ends a list.
  */
 struct fake_desc {
 	u64 pa;
@@ -46,11 +49,13 @@ struct fake_desc {
 
 /**
  * struct fake_mem - the context of fake_mem_ops
- * @desc: words that are there, up to the first whose address is 0
+ * @desc: words that are there, up to one of zeroes
  * @reads: number of reads, those that abort included
  * @read_pa: their addresses
  * @updates: number of compare-and-swaps, whatever their outcome
+ * @update_pa: address of the last one
  * @races: how many of them lose
+ * @race_pa: those of this word, 0: of any
  * @race_raw: what the winner writes; 0: it flips FAKE_SW_BIT
  */
 struct fake_mem {
@@ -58,15 +63,43 @@ struct fake_mem {
 	unsigned int reads;
 	u64 read_pa[FAKE_READS];
 	unsigned int updates;
+	u64 update_pa;
 	unsigned int races;
+	u64 race_pa;
 	u64 race_raw;
 };
 
+static inline bool fake_is_end(const struct fake_desc *desc)
+{
+	return !desc->pa && !desc->raw && !desc->flags;
+}
+
+/* The number of words in a list. */
+static inline unsigned int fake_count(const struct fake_desc *desc)
+{
+	unsigned int n = 0;
+
+	while (n < FAKE_DESCS && !fake_is_end(&desc[n]))
+		n++;
+	return n;
+}
+
+/* A memory that lives as long as the test, with these words in it. */
+static inline struct fake_mem *fake_mem_new(struct kunit *test,
+					    const struct fake_desc *desc)
+{
+	struct fake_mem *mem = kunit_kzalloc(test, sizeof(*mem), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, mem);
+	memcpy(mem->desc, desc, sizeof(mem->desc));
+	return mem;
+}
+
 static inline struct fake_desc *fake_find(struct fake_mem *mem, u64 pa)
 {
-	int i;
+	unsigned int i, n = fake_count(mem->desc);
 
-	for (i = 0; i < FAKE_DESCS && mem->desc[i].pa; i++)
+	for (i = 0; i < n; i++)
 		if (mem->desc[i].pa == pa)
 			return &mem->desc[i];
 	return NULL;
@@ -113,10 +146,11 @@ static inline int fake_cas(void *ctx, u64 pa, u64 old, u64 new,
 	struct fake_desc *desc = fake_find(mem, pa);
 
 	mem->updates++;
+	mem->update_pa = pa;
 	if (!desc || (desc->flags & (FAKE_RO | FAKE_ABORTS)))
 		return KVM_WALK_FAULT;
 
-	if (mem->races) {
+	if (mem->races && (!mem->race_pa || mem->race_pa == pa)) {
 		mem->races--;
 		desc->raw = mem->race_raw ?: desc->raw ^ FAKE_SW_BIT;
 	}
@@ -153,24 +187,36 @@ static inline void fake_mem_check(struct kunit *test,
 				  const struct fake_mem *mem,
 				  const struct fake_check *check)
 {
-	unsigned int listed = 0, reads, walks = check->walks ?: 1, i;
+	unsigned int listed = fake_count(check->desc), i;
+	unsigned int reads = listed - check->unread, walks = check->walks ?: 1;
 	u64 want;
 
-	while (listed < FAKE_DESCS && check->desc[listed].pa)
-		listed++;
-	reads = listed - check->unread;
-
 	KUNIT_EXPECT_EQ(test, mem->reads, reads * walks);
-	for (i = 0; i < mem->reads && i < reads * walks; i++)
+	for (i = 0; i < min(mem->reads, FAKE_READS) && i < reads * walks; i++)
 		KUNIT_EXPECT_EQ(test, mem->read_pa[i], check->desc[i % reads].pa);
 
 	KUNIT_EXPECT_EQ(test, mem->updates, check->updates);
+	if (mem->updates)
+		KUNIT_EXPECT_EQ(test, mem->update_pa, check->desc[listed - 1].pa);
 	for (i = 0; i < listed; i++) {
 		want = check->desc[i].raw;
 		if (i == listed - 1 && check->after)
 			want = check->after;
 		KUNIT_EXPECT_EQ(test, mem->desc[i].raw, want);
 	}
+}
+
+/* A fault record, each field of it. */
+static inline void fake_fault_check(struct kunit *test,
+				    const struct kvm_walk_fault *fault,
+				    const struct kvm_walk_fault *want)
+{
+	KUNIT_EXPECT_EQ(test, fault->kind, want->kind);
+	KUNIT_EXPECT_EQ(test, fault->stage, want->stage);
+	KUNIT_EXPECT_EQ(test, fault->level, want->level);
+	KUNIT_EXPECT_EQ(test, fault->s1ptw, want->s1ptw);
+	KUNIT_EXPECT_EQ(test, fault->write, want->write);
+	KUNIT_EXPECT_EQ(test, fault->ipa, want->ipa);
 }
 
 #endif /* __ARM64_KVM_NESTED_TESTS_FAKE_MEM_H */

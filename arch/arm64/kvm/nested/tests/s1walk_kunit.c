@@ -191,29 +191,21 @@ static void s1_row_run(struct kunit *test, const struct s1_row *row,
 		       struct kvm_s1_result *res)
 {
 	struct kvm_walk_fault fault = { .kind = KVM_FAULT_ALIGNMENT };
+	struct fake_mem *mem = fake_mem_new(test, row->mem);
+	const struct kvm_walk_mem wmem = { &fake_mem_ops, mem };
 	struct kvm_s1_config cfg;
-	struct kvm_walk_mem wmem;
-	struct fake_mem *mem;
 	int ret;
 
-	mem = kunit_kzalloc(test, sizeof(*mem), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, mem);
-	memcpy(mem->desc, row->mem, sizeof(mem->desc));
 	mem->races = row->races;
-	wmem = (struct kvm_walk_mem) { &fake_mem_ops, mem };
-
 	s1_row_configure(row, &cfg);
 	ret = kvm_s1_walk(&cfg, &wmem, row->va, &row->acc, res, &fault);
 
 	KUNIT_EXPECT_EQ(test, ret, row->ret);
-	KUNIT_EXPECT_EQ(test, fault.kind, row->fault.kind);
-	if (ret == KVM_WALK_FAULT) {
-		KUNIT_EXPECT_EQ(test, fault.stage, row->fault.stage);
-		KUNIT_EXPECT_EQ(test, fault.level, row->fault.level);
-		KUNIT_EXPECT_EQ(test, fault.write, row->fault.write);
-		KUNIT_EXPECT_EQ(test, fault.s1ptw, row->fault.s1ptw);
-		KUNIT_EXPECT_EQ(test, fault.ipa, row->fault.ipa);
-	} else if (!ret) {
+	if (ret == KVM_WALK_FAULT)
+		fake_fault_check(test, &fault, &row->fault);
+	else
+		KUNIT_EXPECT_EQ(test, fault.kind, KVM_FAULT_NONE);
+	if (!ret) {
 		KUNIT_EXPECT_EQ(test, res->pa, row->pa);
 		KUNIT_EXPECT_EQ(test, res->attr.mair, row->mair);
 		KUNIT_EXPECT_EQ(test, res->attr.sh, row->sh);

@@ -248,32 +248,32 @@ static inline void s2_row_run(struct kunit *test, const struct s2_row *row)
 {
 	struct kvm_walk_fault fault = { .kind = KVM_FAULT_ALIGNMENT };
 	struct kvm_s2_result res = {};
+	struct fake_mem *mem = fake_mem_new(test, row->mem);
+	const struct kvm_walk_mem wmem = { &fake_mem_ops, mem };
 	struct kvm_s2_config cfg;
-	struct fake_mem *mem;
-	struct kvm_walk_mem wmem;
 	int ret;
 
-	mem = kunit_kzalloc(test, sizeof(*mem), GFP_KERNEL);
-	KUNIT_ASSERT_NOT_NULL(test, mem);
-	memcpy(mem->desc, row->mem, sizeof(mem->desc));
 	mem->races = row->races;
 	mem->race_raw = row->race_raw;
-	wmem = (struct kvm_walk_mem) { &fake_mem_ops, mem };
 
 	s2_row_configure(row, &cfg);
 	ret = kvm_s2_walk(&cfg, &wmem, row->ipa, &row->acc, &res, &fault);
 
 	KUNIT_EXPECT_EQ(test, ret, row->ret);
-	KUNIT_EXPECT_EQ(test, fault.kind, row->kind);
 	if (ret == KVM_WALK_FAULT) {
-		KUNIT_EXPECT_EQ(test, fault.stage, 2);
-		KUNIT_EXPECT_EQ(test, fault.level, row->level);
-		KUNIT_EXPECT_EQ(test, fault.write, row->write);
-		KUNIT_EXPECT_EQ(test, fault.s1ptw,
-				row->acc.type == KVM_ACC_TTW ||
-				row->acc.type == KVM_ACC_TTW_UPDATE);
-		KUNIT_EXPECT_EQ(test, fault.ipa, row->ipa);
-	} else if (!ret) {
+		fake_fault_check(test, &fault, &(struct kvm_walk_fault) {
+			.kind	= row->kind,
+			.stage	= 2,
+			.level	= row->level,
+			.s1ptw	= row->acc.type == KVM_ACC_TTW ||
+				  row->acc.type == KVM_ACC_TTW_UPDATE,
+			.write	= row->write,
+			.ipa	= row->ipa,
+		});
+	} else {
+		KUNIT_EXPECT_EQ(test, fault.kind, KVM_FAULT_NONE);
+	}
+	if (!ret) {
 		KUNIT_EXPECT_EQ(test, res.oa, row->oa);
 		KUNIT_EXPECT_NE(test, res.oa, row->ipa);
 		if (row->shift) {
