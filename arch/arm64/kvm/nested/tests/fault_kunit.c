@@ -132,6 +132,174 @@ static void fault_esr(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kvm_fault_esr(&fault, row->hw_esr), row->esr);
 }
 
+/*
+ * Round trip. This is the table that a guest's handler has: fault status codes
+ * as the Arm ARM lists them for DFSC in ESR_ELx.
+ */
+
+/**
+ * struct code_row - what a fault status code means
+ * @desc: what the Arm ARM calls it
+ * @fsc: the code
+ * @kind: kind of the walk's fault
+ * @level: its level
+ */
+struct code_row {
+	const char *desc;
+	u8 fsc;
+	enum kvm_fault_kind kind;
+	s8 level;
+};
+
+static const struct code_row code_rows[] = {
+	{ "Address size fault, level 0", 0b000000, KVM_FAULT_ADDRESS_SIZE, 0 },
+	{ "Address size fault, level 1", 0b000001, KVM_FAULT_ADDRESS_SIZE, 1 },
+	{ "Address size fault, level 2", 0b000010, KVM_FAULT_ADDRESS_SIZE, 2 },
+	{ "Address size fault, level 3", 0b000011, KVM_FAULT_ADDRESS_SIZE, 3 },
+	{ "Translation fault, level 0", 0b000100, KVM_FAULT_TRANSLATION, 0 },
+	{ "Translation fault, level 1", 0b000101, KVM_FAULT_TRANSLATION, 1 },
+	{ "Translation fault, level 2", 0b000110, KVM_FAULT_TRANSLATION, 2 },
+	{ "Translation fault, level 3", 0b000111, KVM_FAULT_TRANSLATION, 3 },
+	{ "Access flag fault, level 0", 0b001000, KVM_FAULT_ACCESS_FLAG, 0 },
+	{ "Access flag fault, level 1", 0b001001, KVM_FAULT_ACCESS_FLAG, 1 },
+	{ "Access flag fault, level 2", 0b001010, KVM_FAULT_ACCESS_FLAG, 2 },
+	{ "Access flag fault, level 3", 0b001011, KVM_FAULT_ACCESS_FLAG, 3 },
+	{ "Permission fault, level 0", 0b001100, KVM_FAULT_PERMISSION, 0 },
+	{ "Permission fault, level 1", 0b001101, KVM_FAULT_PERMISSION, 1 },
+	{ "Permission fault, level 2", 0b001110, KVM_FAULT_PERMISSION, 2 },
+	{ "Permission fault, level 3", 0b001111, KVM_FAULT_PERMISSION, 3 },
+	{ "External abort on a walk, level -1", 0b010011,
+	  KVM_FAULT_SEA_TTW, -1 },
+	{ "External abort on a walk, level 0", 0b010100, KVM_FAULT_SEA_TTW, 0 },
+	{ "External abort on a walk, level 1", 0b010101, KVM_FAULT_SEA_TTW, 1 },
+	{ "External abort on a walk, level 2", 0b010110, KVM_FAULT_SEA_TTW, 2 },
+	{ "External abort on a walk, level 3", 0b010111, KVM_FAULT_SEA_TTW, 3 },
+	{ "Alignment fault", 0b100001, KVM_FAULT_ALIGNMENT },
+	{ "Address size fault, level -1", 0b101001,
+	  KVM_FAULT_ADDRESS_SIZE, -1 },
+	{ "Translation fault, level -1", 0b101011, KVM_FAULT_TRANSLATION, -1 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(code, code_rows, desc);
+
+/* Codes that no walk of a guest's tables gives */
+static const struct code_row other_rows[] = {
+	{ "External abort, not on a walk", 0b010000 },
+	{ "Tag Check Fault", 0b010001 },
+	{ "parity or ECC error, not on a walk", 0b011000 },
+	{ "parity or ECC error on a walk, level -1", 0b011011 },
+	{ "parity or ECC error on a walk, level 0", 0b011100 },
+	{ "parity or ECC error on a walk, level 3", 0b011111 },
+	{ "Granule Protection Fault on a walk, level -1", 0b100011 },
+	{ "Granule Protection Fault on a walk, level 0", 0b100100 },
+	{ "Granule Protection Fault, not on a walk", 0b101000 },
+	{ "TLB conflict abort", 0b110000 },
+	{ "Unsupported atomic hardware update fault", 0b110001 },
+	{ "IMPLEMENTATION DEFINED fault, lockdown", 0b110100 },
+	{ "Unsupported Exclusive or Atomic access", 0b110101 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(other, other_rows, desc);
+
+/* The one record that is given this code, or none. */
+static void fault_code(struct kunit *test)
+{
+	const struct code_row *row = test->param_value, *record;
+	struct kvm_walk_fault fault = { };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(code_rows); i++) {
+		record = &code_rows[i];
+		fault.kind = record->kind;
+		fault.level = record->level;
+		KUNIT_EXPECT_EQ_MSG(test, kvm_fault_fsc(&fault) == row->fsc,
+				    record == row, "%s", record->desc);
+	}
+}
+
+/* ISS of an abort, without its status code */
+#define ISS_WNR		BIT_ULL(6)
+#define ISS_S1PTW	BIT_ULL(7)
+#define ISS_CM		BIT_ULL(8)
+#define ISS_EA		BIT_ULL(9)
+#define ISS_FNV		BIT_ULL(10)
+#define ISS_SET		GENMASK_ULL(12, 11)
+#define ISS_INSN	GENMASK_ULL(24, 14)
+#define ESR_IL		BIT_ULL(25)
+#define ESR_ISS2	GENMASK_ULL(36, 32)
+
+/* What hardware may have said in any combination, for either class. */
+static const u64 data_bits[] = {
+	ISS_WNR, ISS_S1PTW, ISS_CM, ISS_EA, ISS_FNV, ISS_SET, ISS_INSN, ESR_IL,
+	ESR_ISS2,
+};
+
+static const u64 insn_bits[] = {
+	ISS_S1PTW, ISS_EA, ISS_FNV, ISS_SET, ESR_IL,
+};
+
+static void fault_esr_trip(struct kunit *test, const struct code_row *row,
+			   u64 class, const u64 *bits, unsigned int n)
+{
+	const struct kvm_walk_fault fault = {
+		.kind	= row->kind,
+		.stage	= 2,
+		.level	= row->level,
+	};
+	u64 hw, want, gone = 0;
+	unsigned int set, i;
+
+	/* An External abort on a walk: FAR is valid, no instruction syndrome. */
+	if (row->kind == KVM_FAULT_SEA_TTW)
+		gone = ISS_EA | ISS_FNV | ISS_INSN;
+
+	for (set = 0; set < BIT(n); set++) {
+		hw = class << 26;
+		for (i = 0; i < n; i++)
+			if (set & BIT(i))
+				hw |= bits[i];
+		want = (hw & ~gone) | row->fsc;
+		/* Hardware's own status, all zeroes and all ones, is gone. */
+		KUNIT_EXPECT_EQ(test, kvm_fault_esr(&fault, hw), want);
+		KUNIT_EXPECT_EQ(test, kvm_fault_esr(&fault, hw | 0x3f), want);
+	}
+}
+
+static void fault_esr_of_code(struct kunit *test)
+{
+	const struct code_row *row = test->param_value;
+
+	fault_esr_trip(test, row, 0x24, data_bits, ARRAY_SIZE(data_bits));
+	fault_esr_trip(test, row, 0x20, insn_bits, ARRAY_SIZE(insn_bits));
+}
+
+/* From PAR_EL1 back to the record, and nothing more than the record in it. */
+static void fault_par_of_code(struct kunit *test)
+{
+	const struct code_row *row = test->param_value;
+	struct kvm_walk_fault fault = {
+		.kind	= row->kind,
+		.level	= row->level,
+	};
+	unsigned int i;
+	u64 par;
+
+	for (i = 0; i < 8; i++) {
+		fault.stage = i & 1 ? 2 : 1;
+		fault.s1ptw = fault.stage == 2 && i & 2;
+		/* Neither is in PAR_EL1. */
+		fault.write = i & 4;
+		fault.ipa = i & 4 ? ~0ULL : 0;
+		par = kvm_fault_par(&fault);
+
+		KUNIT_EXPECT_EQ(test, par & 1, 1);
+		KUNIT_EXPECT_EQ(test, par >> 1 & 0x3f, row->fsc);
+		KUNIT_EXPECT_EQ(test, par >> 8 & 1, fault.s1ptw);
+		KUNIT_EXPECT_EQ(test, par >> 9 & 1, fault.stage == 2);
+		KUNIT_EXPECT_EQ(test, par & ~0x37fULL, 0x800);
+	}
+}
+
 /**
  * struct hpfar_row - HPFAR_EL2
  * @desc: says what the row is about
@@ -162,6 +330,19 @@ static void fault_hpfar(struct kunit *test)
 	const struct hpfar_row *row = test->param_value;
 
 	KUNIT_EXPECT_EQ(test, kvm_fault_hpfar(row->ipa), row->hpfar);
+}
+
+/* HPFAR_EL2 back to the IPA: bit n of a page's address is bit n - 8. */
+static void fault_hpfar_bits(struct kunit *test)
+{
+	unsigned int bit;
+	u64 want;
+
+	for (bit = 0; bit < 64; bit++) {
+		want = bit >= 12 && bit < 52 ? 1ULL << (bit - 8) : 0;
+		KUNIT_EXPECT_EQ_MSG(test, kvm_fault_hpfar(1ULL << bit), want,
+				    "IPA bit %u", bit);
+	}
 }
 
 /**
@@ -250,7 +431,13 @@ static void fault_par_success(struct kunit *test)
 static struct kunit_case fault_cases[] = {
 	KUNIT_CASE_PARAM(fault_fsc, fsc_gen_params),
 	KUNIT_CASE_PARAM(fault_esr, esr_gen_params),
+	KUNIT_CASE_PARAM(fault_code, code_gen_params),
+	{ .run_case = fault_code, .name = "fault_other_code",
+	  .generate_params = other_gen_params },
+	KUNIT_CASE_PARAM(fault_esr_of_code, code_gen_params),
+	KUNIT_CASE_PARAM(fault_par_of_code, code_gen_params),
 	KUNIT_CASE_PARAM(fault_hpfar, hpfar_gen_params),
+	KUNIT_CASE(fault_hpfar_bits),
 	KUNIT_CASE_PARAM(fault_par, par_gen_params),
 	KUNIT_CASE_PARAM(fault_par_success, par_ok_gen_params),
 	{}
