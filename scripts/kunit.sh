@@ -1,10 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# usage: kunit.sh [SUITE-GLOB]
+# usage: kunit.sh [SUITE-GLOB [KERNEL-ARGUMENT]...]
 #
 # Build and run our KUnit suites with the kernel's own kunit.py, which boots
 # them under QEMU; KTAP in out/results/kunit.ktap. The suites are those that
-# arch/arm64/kvm/nested/.kunitconfig enables.
+# arch/arm64/kvm/nested/.kunitconfig enables. To repeat random tests:
+#	kunit.sh kvm_nested_oracle oracle_kunit.seed=N
 
 . "$(dirname "$0")/lib.sh"
 
@@ -40,7 +41,9 @@ rm -f "$result"
 	exit 0
 }
 step "build: kunit" "$OUT/logs/kunit-build.log" build
-step "run: kunit" "$OUT/logs/kunit-run.log" run ${1:+"$1"}
+args=()
+for arg in "${@:2}"; do args+=("--kernel_args=$arg"); done
+step "run: kunit" "$OUT/logs/kunit-run.log" run "${args[@]}" ${1:+"$1"}
 # The suites' own KTAP alone; the kernel's log is part of the verdict.
 sed -i '/^ *\(KTAP\|1\.\.\|ok\|not ok\|#\)/!d' "$result"
 if grep -aE "$bad" "$build/test.log" >"$OUT/logs/kunit-bad.log"; then
