@@ -256,6 +256,9 @@ class Vector:
             yield ("MemAttr", leaf["attr"]["type"], bool(self.hcr & HCR_FWB),
                    bool(self.hcr & HCR_PTW), self.unaligned, kind)
         if self.vtcr >> 21 & 3 or kind == "ACCESS_FLAG":
+            clean = desc >> 51 & 1 and not desc >> 7 & 1
+            if clean and "HDBS" in self.feat and kind == "NONE":
+                yield "clean", field(self.vtcr, 22, 21), self.access
             writes = self.access in ("write", "rmw", "ttw_update")
             yield ("update", field(self.vtcr, 22, 21), desc >> 10 & 1,
                    desc >> 51 & 1, desc >> 7 & 1, writes, kind)
