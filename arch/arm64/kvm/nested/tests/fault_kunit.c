@@ -4,6 +4,10 @@
  *
  * Every value is written out as the guest reads it, so that a mistake in the
  * names of the bits is not repeated here.
+ *
+ * Seen to fail: with the code of a Permission fault for an Access flag fault,
+ * FnV kept with an External abort, S instead of PTW in kvm_fault_par(), and
+ * FIPA of 36 bits.
  */
 #include <kunit/test.h>
 
