@@ -445,13 +445,23 @@ unsigned long compute_tlb_inval_range(struct kvm_s2_mmu *mmu, u64 val);
 /**
  * decode_range_tlbi() - decode the operand of a range TLBI
  * @val: the operand
+ * @ds: TCR_ELx.DS or, for stage 2, VTCR_EL2.DS, as it is in force
  * @range: where the length in bytes goes
  * @asid: where the ASID goes, or NULL
  *
  * Return: the first address.
  * Context: Any.
  */
-u64 decode_range_tlbi(u64 val, u64 *range, u16 *asid);
+u64 decode_range_tlbi(u64 val, bool ds, u64 *range, u16 *asid);
+
+/**
+ * kvm_nested_s2_ds() - VTCR_EL2.DS as it is in force
+ * @vcpu: vCPU in hyp context
+ *
+ * Return: true if L1's stage 2 has 52-bit addresses with 4K or 16K granule.
+ * Context: RUNLOOP.
+ */
+bool kvm_nested_s2_ds(struct kvm_vcpu *vcpu);
 
 /**
  * kvm_supported_tlbi_s1e1_op() - is this an EL1 stage-1 TLBI that the VM has?

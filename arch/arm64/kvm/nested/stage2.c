@@ -136,6 +136,17 @@ void kvm_nested_s2_config(struct kvm_vcpu *vcpu, struct kvm_s2_config *cfg)
 	kvm_s2_configure(&regs, &feat, cfg);
 }
 
+/* For TLBIs, which L1 executes while stage 2 is off. */
+bool kvm_nested_s2_ds(struct kvm_vcpu *vcpu)
+{
+	u64 vtcr = __vcpu_sys_reg(vcpu, VTCR_EL2);
+	struct kvm_s2_features feat;
+
+	s2_vm_features(vcpu->kvm, &feat);
+	return (vtcr & VTCR_EL2_DS) &&
+	       (feat.lpa2 & BIT(kvm_s2_granule(vtcr, &feat)));
+}
+
 /**
  * kvm_nested_s2_translate() - walk L1's stage 2 for one access
  * @vcpu: the vCPU

@@ -26,11 +26,11 @@
 
 #include "nested.h"
 
-/* Operand of a TLBI by address: VA[55:12] or IPA[47:12] */
+/* Operand of a TLBI by address: VA[55:12] or IPA[51:12] */
 #define TLBI_OP_VA		GENMASK_ULL(43, 0)
 #define TLBI_OP_VA_SHIFT	12
 #define TLBI_OP_VA_TOP		55
-#define TLBI_OP_IPA		GENMASK_ULL(35, 0)
+#define TLBI_OP_IPA		GENMASK_ULL(39, 0)
 #define TLBI_OP_ASID		GENMASK_ULL(63, 48)
 
 /* TTL: granule in [3:2], level in [1:0]; in range operands TG is the same. */
@@ -39,7 +39,7 @@
 
 /* Width of BaseADDR, from which a range's VA is sign-extended. */
 #define TLBIR_BADDR_BITS	37
-/* With TCR.DS the base is in units of 64K, whatever the granule. */
+/* With TCR.DS or VTCR.DS the base is in units of 64K, whatever the granule. */
 #define TLBIR_BADDR_DS_SHIFT	16
 
 static const u8 tlbi_tg_shift[] = {
@@ -72,9 +72,9 @@ static struct tlbi_range tlbi_decode_range(u64 val, bool ds)
 	return range;
 }
 
-u64 decode_range_tlbi(u64 val, u64 *range, u16 *asid)
+u64 decode_range_tlbi(u64 val, bool ds, u64 *range, u16 *asid)
 {
-	struct tlbi_range decoded = tlbi_decode_range(val, false);
+	struct tlbi_range decoded = tlbi_decode_range(val, ds);
 
 	*range = decoded.size;
 	if (asid)
@@ -151,7 +151,10 @@ unsigned long compute_tlb_inval_range(struct kvm_s2_mmu *mmu, u64 val)
 
 	lockdep_assert_held_write(&kvm->mmu_lock);
 
-	/* Level 0 says "no hint" in all formats but that of DS. */
+	/*
+	 * Level 0 is a hint with DS alone. Such a block has left its level in
+	 * the shadow entries, which is no worse to go by.
+	 */
 	if (shift && level && kvm_has_feat(kvm, ID_AA64MMFR2_EL1, TTL, IMP))
 		size = BIT_ULL(kvm_pt_level_shift(shift, level));
 	else

@@ -4,6 +4,8 @@
  *
  * Decoding alone: which VMID, which range of nested IPAs. What is removed from
  * shadow tables needs a VM.
+ *
+ * Seen to fail with: DS ignored; DS applied to the size as well.
  */
 #include <kunit/test.h>
 #include <linux/kvm_host.h>
@@ -19,6 +21,7 @@
  * @base: first address
  * @size: size in bytes; 0 if nothing has to be invalidated
  * @asid: ASID
+ * @ds: TCR_ELx.DS, or VTCR_EL2.DS
  */
 struct range_row {
 	const char *desc;
@@ -26,6 +29,7 @@ struct range_row {
 	u64 base;
 	u64 size;
 	u16 asid;
+	bool ds;
 };
 
 /* BaseADDR[36:0], TTL[38:37], NUM[43:39], SCALE[45:44], TG[47:46], ASID. */
@@ -67,6 +71,19 @@ static const struct range_row range_rows[] = {
 	{ "ASID", RANGE(0xabcd, 1, 0, 0, 0, 0x12345),
 	  0x12345000, 0x2000, 0xabcd },
 
+	/* With DS the base is BaseADDR[52:16]; the size is in granules. */
+	{ "4K, DS", RANGE(0, 1, 0, 0, 0, 0x12345),
+	  0x123450000, 0x2000, .ds = true },
+	{ "4K, DS, SCALE=2, NUM=2", RANGE(0, 1, 2, 2, 0, 0x12345),
+	  0x123450000, 0x1800000, .ds = true },
+	{ "4K, DS, largest base of a 52-bit IPA", RANGE(0, 1, 0, 0, 0, 0xfffffffff),
+	  0xfffffffff0000, 0x2000, .ds = true },
+	{ "16K, DS", RANGE(0, 2, 1, 4, 0, 0x12345),
+	  0x123450000, 0x500000, .ds = true },
+	{ "64K, DS", RANGE(0, 3, 0, 0, 0, 0x12345),
+	  0x123450000, 0x20000, .ds = true },
+	{ "TG=00, DS", RANGE(0x1234, 0, 3, 31, 3, 0x12345), 0, 0, 0x1234, true },
+
 	/* A reserved granule names nothing. */
 	{ "TG=00", RANGE(0x1234, 0, 3, 31, 3, 0x12345), 0, 0, 0x1234 },
 };
@@ -79,13 +96,13 @@ static void tlbi_range(struct kunit *test)
 	u64 size = ~0ULL;
 	u16 asid = 0x5555;
 
-	KUNIT_EXPECT_EQ(test, decode_range_tlbi(row->val, &size, &asid),
+	KUNIT_EXPECT_EQ(test, decode_range_tlbi(row->val, row->ds, &size, &asid),
 			row->base);
 	KUNIT_EXPECT_EQ(test, size, row->size);
 	KUNIT_EXPECT_EQ(test, asid, row->asid);
 
 	size = ~0ULL;
-	KUNIT_EXPECT_EQ(test, decode_range_tlbi(row->val, &size, NULL),
+	KUNIT_EXPECT_EQ(test, decode_range_tlbi(row->val, row->ds, &size, NULL),
 			row->base);
 	KUNIT_EXPECT_EQ(test, size, row->size);
 }
