@@ -279,8 +279,8 @@ static inline bool kvm_s2_trans_exec_el1(struct kvm *kvm,
  * kvm_encode_nested_level() - L1's leaf level as software bits of a shadow leaf
  * @trans: the translation
  *
- * Level 0 says that there is no leaf: L1 has no blocks there, as it is not
- * offered the format (VTCR_EL2.DS) that does.
+ * L1's leaves are at levels 0 (blocks of 512G, with VTCR_EL2.DS) to 3. Where
+ * stage 2 of L1 is off, entries of the shadow MMU have 0, too.
  *
  * Return: bits to OR into enum kvm_pgtable_prot, within KVM_NV_GUEST_MAP_SZ.
  */

@@ -44,7 +44,7 @@
 #define NESTED_MMUS_PER_VCPU	2
 
 /* kvm_s2_mmu.nested_content: bits 0..3, levels of L1's leaves; and the rest */
-#define SHADOW_HAS_LEVEL(level)	((level) & 3)
+#define SHADOW_HAS_LEVEL(level)	((level) & KVM_PT_LAST_LEVEL)
 #define SHADOW_HAS_WRITABLE	4
 
 /* Entries looked at between two looks at the lock */
@@ -271,17 +271,18 @@ u64 kvm_nested_mmu_leaf_size(struct kvm_s2_mmu *mmu, u64 ipa, u8 pgshift)
 
 	lockdep_assert_held_write(&kvm_s2_mmu_to_kvm(mmu)->mmu_lock);
 
-	if (!mmu->pgt)
+	/* Without a stage 2 of L1 there are no leaves. */
+	if (!mmu->pgt || !mmu->nested_stage2_enabled)
 		return BIT_ULL(pgshift);
 
 	limit = BIT_ULL(mmu->pgt->ia_bits);
 	if (ipa < limit && !kvm_pgtable_get_leaf(mmu->pgt, ipa, &pte, &level) &&
 	    kvm_pte_valid(pte)) {
-		level = FIELD_GET(KVM_NV_GUEST_MAP_SZ, pte) ?: KVM_PT_LAST_LEVEL;
+		level = FIELD_GET(KVM_NV_GUEST_MAP_SZ, pte);
 		return BIT_ULL(kvm_pt_level_shift(pgshift, level));
 	}
 
-	for (level = 1; level < KVM_PT_LAST_LEVEL; level++) {
+	for (level = 0; level < KVM_PT_LAST_LEVEL; level++) {
 		if (!test_bit(SHADOW_HAS_LEVEL(level), &mmu->nested_content))
 			continue;
 		size = BIT_ULL(kvm_pt_level_shift(pgshift, level));
