@@ -75,9 +75,9 @@ void kvm_nested_sync_hwstate(struct kvm_vcpu *vcpu)
 }
 
 /* Fields of TCR_EL2 (E2H=0) that have no name of their own in sysreg-defs.h */
+#define TCR_EL2_E2H0_HD		BIT_ULL(22)
 #define TCR_EL2_E2H0_TBID	BIT_ULL(29)
 
-/* Without HD: L1 is not offered hardware management of the dirty state. */
 u64 translate_tcr_el2_to_tcr_el1(u64 tcr)
 {
 	static const struct {
@@ -86,6 +86,7 @@ u64 translate_tcr_el2_to_tcr_el1(u64 tcr)
 	} bits[] = {
 		{ TCR_EL2_TBI,		TCR_EL1_TBI0 },
 		{ TCR_EL2_HA,		TCR_EL1_HA },
+		{ TCR_EL2_E2H0_HD,	TCR_EL1_HD },
 		{ TCR_EL2_HPD,		TCR_EL1_HPD0 },
 		{ TCR_EL2_E2H0_TBID,	TCR_EL1_TBID0 },
 		{ TCR_EL2_DS,		TCR_EL1_DS },

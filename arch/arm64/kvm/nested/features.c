@@ -16,16 +16,11 @@
 
 #include <asm/kvm_emulate.h>
 #include <asm/kvm_nested.h>
+#include <asm/kvm_pgtable.h>
 #include <asm/sysreg.h>
 
 #include "../sys_regs.h"
-
-/*
- * The largest physical address size that L1 is told about. Shadow MMUs, TLBI
- * operands and the stage-2 formats advertised below (TGRANx_2 never says
- * 52_BIT) are consistent with 48 bits; raise all of them together.
- */
-#define NV_MAX_PARANGE	ID_AA64MMFR0_EL1_PARANGE_48
+#include "nested.h"
 
 /* Which VMs a row is for: can HCR_EL2.E2H be 0, or is it RES1? */
 enum nv_id_when {
@@ -62,62 +57,53 @@ static u64 nv_id_cap(const struct nv_id_limit *row, u64 val)
 }
 
 /*
+ * A nested IPA is the input of a shadow MMU, and a canonical IPA that of the
+ * VM's own: neither can be larger than what the host's page tables translate.
+ * With 4K and 16K pages that is 52 bits if the host has FEAT_LPA2 for its own
+ * granule, whatever the size of its physical addresses.
+ */
+static u64 nv_id_parange(const struct nv_id_limit *row, u64 val)
+{
+	return min(val & row->mask,
+		   kvm_get_parange_max() << ID_AA64MMFR0_EL1_PARANGE_SHIFT);
+}
+
+/*
  * Stage-2 granules: a granule below the host's PAGE_SIZE cannot be shadowed,
  * and one that the hardware lacks must not appear because of an encoding that
  * refers to stage 1, which L1 would have to resolve by itself (and userspace
- * could not deny independently).
+ * could not deny independently). The 52-bit formats go with 52-bit addresses.
+ * The encodings of the three fields are the same; 64K has no 52_BIT.
  */
-static u64 nv_s2_granule(const struct nv_id_limit *row, u64 s2_field,
-			 bool at_stage1, unsigned long size)
+static u64 nv_id_tgran_2(const struct nv_id_limit *row, u64 val, u8 pgshift)
 {
-	bool exists;
+	u8 parange = SYS_FIELD_GET(ID_AA64MMFR0_EL1, PARANGE, val);
+	u64 field = ID_AA64MMFR0_EL1_TGRAN4_2_NI;
+	struct kvm_s2_features feat;
 
-	/* The encodings of the three fields are the same. */
-	switch (s2_field) {
-	case ID_AA64MMFR0_EL1_TGRAN4_2_TGRAN4:
-		exists = at_stage1;
-		break;
-	case ID_AA64MMFR0_EL1_TGRAN4_2_NI:
-		exists = false;
-		break;
-	default:
-		exists = true;
-	}
+	kvm_nested_s2_granules(val, &feat);
+	if (feat.gran & BIT(pgshift))
+		field = ID_AA64MMFR0_EL1_TGRAN4_2_IMP;
+	if ((feat.lpa2 & BIT(pgshift)) &&
+	    parange >= ID_AA64MMFR0_EL1_PARANGE_52)
+		field = ID_AA64MMFR0_EL1_TGRAN4_2_52_BIT;
 
-	if (!exists || size < PAGE_SIZE)
-		s2_field = ID_AA64MMFR0_EL1_TGRAN4_2_NI;
-	else
-		s2_field = ID_AA64MMFR0_EL1_TGRAN4_2_IMP;
-
-	return s2_field << __ffs64(row->mask);
+	return field << __ffs64(row->mask);
 }
 
 static u64 nv_id_tgran4_2(const struct nv_id_limit *row, u64 val)
 {
-	/* Signed: NI is the only negative value. */
-	bool s1 = SYS_FIELD_GET(ID_AA64MMFR0_EL1, TGRAN4, val) !=
-		  ID_AA64MMFR0_EL1_TGRAN4_NI;
-
-	return nv_s2_granule(row, SYS_FIELD_GET(ID_AA64MMFR0_EL1, TGRAN4_2, val),
-			     s1, SZ_4K);
+	return nv_id_tgran_2(row, val, 12);
 }
 
 static u64 nv_id_tgran16_2(const struct nv_id_limit *row, u64 val)
 {
-	bool s1 = SYS_FIELD_GET(ID_AA64MMFR0_EL1, TGRAN16, val) !=
-		  ID_AA64MMFR0_EL1_TGRAN16_NI;
-
-	return nv_s2_granule(row, SYS_FIELD_GET(ID_AA64MMFR0_EL1, TGRAN16_2, val),
-			     s1, SZ_16K);
+	return nv_id_tgran_2(row, val, 14);
 }
 
 static u64 nv_id_tgran64_2(const struct nv_id_limit *row, u64 val)
 {
-	bool s1 = SYS_FIELD_GET(ID_AA64MMFR0_EL1, TGRAN64, val) !=
-		  ID_AA64MMFR0_EL1_TGRAN64_NI;
-
-	return nv_s2_granule(row, SYS_FIELD_GET(ID_AA64MMFR0_EL1, TGRAN64_2, val),
-			     s1, SZ_64K);
+	return nv_id_tgran_2(row, val, 16);
 }
 
 #define FIELD_VALUE(r, f, v)	((u64)r##_##f##_##v << r##_##f##_SHIFT)
@@ -182,13 +168,8 @@ static const struct nv_id_limit nv_id_limits[] = {
 	HIDE(ID_AA64MMFR0_EL1, SNSMEM),
 	/* CNTPOFF_EL2 is the host's. */
 	CAP(ID_AA64MMFR0_EL1, ECV, IMP),
-	{
-		.reg	= SYS_ID_AA64MMFR0_EL1,
-		.rule	= nv_id_cap,
-		.mask	= ID_AA64MMFR0_EL1_PARANGE_MASK,
-		.arg	= (u64)NV_MAX_PARANGE << ID_AA64MMFR0_EL1_PARANGE_SHIFT,
-	},
-	/* See nv_s2_granule(). */
+	/* Before the granules, which look at it: see nv_id_tgran_2(). */
+	RULE(ID_AA64MMFR0_EL1, PARANGE, nv_id_parange),
 	RULE(ID_AA64MMFR0_EL1, TGRAN4_2, nv_id_tgran4_2),
 	RULE(ID_AA64MMFR0_EL1, TGRAN16_2, nv_id_tgran16_2),
 	RULE(ID_AA64MMFR0_EL1, TGRAN64_2, nv_id_tgran64_2),
@@ -199,8 +180,11 @@ static const struct nv_id_limit nv_id_limits[] = {
 	HIDE(ID_AA64MMFR1_EL1, nTLBPA),
 	/* So are the ordering rules of a fault on L1's tables not hardware's. */
 	HIDE(ID_AA64MMFR1_EL1, ETS),
-	/* The walker of L1's stage 2 sets the Access flag, nothing else yet. */
-	CAP(ID_AA64MMFR1_EL1, HAFDBS, AF),
+	/*
+	 * Software sets AF and the dirty state in L1's stage-2 tables, but AF
+	 * in table descriptors only hardware could, which never walks them.
+	 */
+	CAP(ID_AA64MMFR1_EL1, HAFDBS, DBM),
 	/* Asking for E2H=0 means to get nothing else. */
 	{
 		.reg	= SYS_ID_AA64MMFR1_EL1,
@@ -215,12 +199,10 @@ static const struct nv_id_limit nv_id_limits[] = {
 	FORCE(ID_AA64MMFR2_EL1, TTL, IMP),
 	/* Unallocated, as above. */
 	HIDE_BITS(ID_AA64MMFR2_EL1, 47, 44),
-	/* Not offered until L1s have been run with T0SZ above 39. */
-	HIDE(ID_AA64MMFR2_EL1, ST),
 	/* The CCSIDR_EL1 that KVM makes up has the 32-bit format. */
 	HIDE(ID_AA64MMFR2_EL1, CCIDX),
-	/* TLBI by range and VNCR_EL2 know 52-bit VAs with FEAT_LPA2 only. */
-	HIDE(ID_AA64MMFR2_EL1, VARange),
+	/* 56-bit VAs come with 128-bit descriptors, which L1 does not get. */
+	CAP(ID_AA64MMFR2_EL1, VARange, 52),
 
 	/*
 	 * L1 can nest in turn with VNCR_EL2 (FEAT_NV2) but not by trapping
@@ -359,6 +341,25 @@ static struct resx resx_hcr_el2(struct kvm *kvm, enum vcpu_sysreg reg)
 	return resx;
 }
 
+/*
+ * VTCR_EL2.DS and SL2 exist if any granule has the 52-bit format at stage 2.
+ * The walk ignores them with a granule that does not (kvm_s2_configure()).
+ */
+static struct resx resx_vtcr_el2(struct kvm *kvm, enum vcpu_sysreg reg)
+{
+	struct resx resx = get_reg_fixed_bits(kvm, reg);
+	struct kvm_s2_features feat;
+
+	kvm_nested_s2_granules(kvm_read_vm_id_reg(kvm, SYS_ID_AA64MMFR0_EL1),
+			       &feat);
+	if (feat.lpa2)
+		resx.res0 &= ~(VTCR_EL2_DS | VTCR_EL2_SL2);
+	else
+		resx.res0 |= VTCR_EL2_DS | VTCR_EL2_SL2;
+
+	return resx;
+}
+
 static const struct nv_reg_masks nv_reg_masks[] = {
 	{ HCR_EL2,	resx_hcr_el2 },
 	/* The VM's configuration says everything about these. */
@@ -380,7 +381,7 @@ static const struct nv_reg_masks nv_reg_masks[] = {
 	{ SCTLR2_EL2,	get_reg_fixed_bits },
 	{ TCR2_EL2,	get_reg_fixed_bits },
 	{ MDCR_EL2,	get_reg_fixed_bits },
-	{ VTCR_EL2,	get_reg_fixed_bits },
+	{ VTCR_EL2,	resx_vtcr_el2 },
 	/* Written without a trap: what L1 may not set has to go on reading. */
 	{ VTTBR_EL2,	resx_vttbr_el2 },
 	{ VMPIDR_EL2,	resx_vmpidr_el2 },

@@ -47,6 +47,7 @@ extern const struct kvm_walk_ops kvm_nested_mem_ops;
 /* stage2.c: L1's stage 2 as a vCPU has programmed it */
 
 bool kvm_nested_s2_enabled(struct kvm_vcpu *vcpu);
+void kvm_nested_s2_granules(u64 mmfr0, struct kvm_s2_features *feat);
 void kvm_nested_s2_config(struct kvm_vcpu *vcpu, struct kvm_s2_config *cfg);
 u8 kvm_nested_s2_pgshift(struct kvm *kvm, u64 vtcr);
 int kvm_nested_s2_translate(struct kvm_vcpu *vcpu,

@@ -38,11 +38,18 @@ bool kvm_nested_s2_enabled(struct kvm_vcpu *vcpu)
 	return __vcpu_sys_reg(vcpu, HCR_EL2) & (HCR_VM | HCR_DC);
 }
 
-/*
+/**
+ * kvm_nested_s2_granules() - stage-2 granules that an ID register promises
+ * @mmfr0: ID_AA64MMFR0_EL1
+ * @feat: its @gran and @lpa2 are set, the rest is not touched
+ *
  * A TGRANx_2 field of 0 says "as stage 1". What is offered to L1 is always
- * explicit, but a value that userspace has restored need not be.
+ * explicit, but neither what the host has nor what userspace has restored
+ * need be.
+ *
+ * Context: any.
  */
-static u32 s2_granules(u64 mmfr0)
+void kvm_nested_s2_granules(u64 mmfr0, struct kvm_s2_features *feat)
 {
 	u8 g4_2 = SYS_FIELD_GET(ID_AA64MMFR0_EL1, TGRAN4_2, mmfr0);
 	u8 g16_2 = SYS_FIELD_GET(ID_AA64MMFR0_EL1, TGRAN16_2, mmfr0);
@@ -50,33 +57,29 @@ static u32 s2_granules(u64 mmfr0)
 	u8 g4 = SYS_FIELD_GET(ID_AA64MMFR0_EL1, TGRAN4, mmfr0);
 	u8 g16 = SYS_FIELD_GET(ID_AA64MMFR0_EL1, TGRAN16, mmfr0);
 	u8 g64 = SYS_FIELD_GET(ID_AA64MMFR0_EL1, TGRAN64, mmfr0);
-	u32 gran = 0;
+	/* A shadow entry cannot be smaller than a page of the host. */
+	u32 possible = GENMASK(31, PAGE_SHIFT);
 
+	feat->gran = 0;
 	if (g4_2 ? g4_2 != ID_AA64MMFR0_EL1_TGRAN4_2_NI :
 		   g4 != ID_AA64MMFR0_EL1_TGRAN4_NI)
-		gran |= BIT(12);
+		feat->gran |= BIT(12);
 	if (g16_2 ? g16_2 != ID_AA64MMFR0_EL1_TGRAN16_2_NI :
 		    g16 != ID_AA64MMFR0_EL1_TGRAN16_NI)
-		gran |= BIT(14);
+		feat->gran |= BIT(14);
 	if (g64_2 ? g64_2 != ID_AA64MMFR0_EL1_TGRAN64_2_NI :
 		    g64 != ID_AA64MMFR0_EL1_TGRAN64_NI)
-		gran |= BIT(16);
+		feat->gran |= BIT(16);
+	feat->gran &= possible;
 
-	/* A shadow entry cannot be smaller than a page of the host. */
-	return gran & ~(BIT(PAGE_SHIFT) - 1);
-}
-
-static u32 s2_lpa2_granules(u64 mmfr0)
-{
-	u32 lpa2 = 0;
-
-	if (SYS_FIELD_GET(ID_AA64MMFR0_EL1, TGRAN4_2, mmfr0) ==
-	    ID_AA64MMFR0_EL1_TGRAN4_2_52_BIT)
-		lpa2 |= BIT(12);
-	if (SYS_FIELD_GET(ID_AA64MMFR0_EL1, TGRAN16_2, mmfr0) ==
-	    ID_AA64MMFR0_EL1_TGRAN16_2_52_BIT)
-		lpa2 |= BIT(14);
-	return lpa2;
+	feat->lpa2 = 0;
+	if (g4_2 ? g4_2 == ID_AA64MMFR0_EL1_TGRAN4_2_52_BIT :
+		   g4 == ID_AA64MMFR0_EL1_TGRAN4_52_BIT)
+		feat->lpa2 |= BIT(12);
+	if (g16_2 ? g16_2 == ID_AA64MMFR0_EL1_TGRAN16_2_52_BIT :
+		    g16 == ID_AA64MMFR0_EL1_TGRAN16_52_BIT)
+		feat->lpa2 |= BIT(14);
+	feat->lpa2 &= possible;
 }
 
 static void s2_vm_features(struct kvm *kvm, struct kvm_s2_features *feat)
@@ -87,13 +90,12 @@ static void s2_vm_features(struct kvm *kvm, struct kvm_s2_features *feat)
 	*feat = (struct kvm_s2_features) {
 		.pa_bits = min(kvm_pt_decode_pa_bits(parange),
 			       KVM_PT_PA_BITS_LARGE),
-		.gran	= s2_granules(mmfr0),
-		.lpa2	= s2_lpa2_granules(mmfr0),
 		.ttst	= kvm_has_feat_enum(kvm, ID_AA64MMFR2_EL1, ST, 48_47),
 		.xnx	= kvm_has_feat(kvm, ID_AA64MMFR1_EL1, XNX, IMP),
 		.haf	= kvm_has_feat(kvm, ID_AA64MMFR1_EL1, HAFDBS, AF),
 		.hdbs	= kvm_has_feat(kvm, ID_AA64MMFR1_EL1, HAFDBS, DBM),
 	};
+	kvm_nested_s2_granules(mmfr0, feat);
 }
 
 /**
