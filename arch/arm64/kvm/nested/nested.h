@@ -17,8 +17,9 @@
  *                                                read without
  *   mmu->refcnt                                  atomic; 0 -> 1 under mmu_lock (read)
  *   mmu->pending_unmap                           mmu_lock, write side to change
- *   mmu->nested_content                          atomic bits, set under the read side,
- *                                                cleared under the write side
+ *   mmu->nested_content, nested_end              atomic; set, or raised, under the
+ *                                                read side, cleared under the write
+ *                                                side
  *   mmu->nested_inv_seq                          mmu_lock, write side to change; read
  *                                                without, see shadow.c
  *   shadow entries, made                         mmu_lock, read side

@@ -23,7 +23,8 @@
  * Cost. Ranges are visited from one mapped entry to the next, so what is
  * not mapped costs nothing beyond the tables that exist. What an MMU may contain
  * is summed up in nested_content, so one that maps nothing is not visited at all,
- * nor one without writable entries for write protection.
+ * nor one without writable entries for write protection; nested_end bounds the
+ * visit of a top level that has an entry for each part of the address space.
  *
  * pKVM has no nested virtualization, so the page-table functions of the normal
  * host are called without a detour.
@@ -182,7 +183,7 @@ static bool shadow_apply_to_range(struct kvm_s2_mmu *mmu, u64 addr, u64 end,
  * kvm_nested_mmu_unmap() - drop shadow entries of a range of nested IPAs
  * @mmu: the shadow MMU
  * @start: first nested IPA, in bytes
- * @size: size in bytes; what lies beyond the MMU's input size is ignored
+ * @size: size in bytes; what lies beyond the MMU's entries is ignored
  * @may_block: mmu_lock may be dropped and taken again
  *
  * Context: mmu_lock held for writing: entries are being made under the read
@@ -192,17 +193,14 @@ void kvm_nested_mmu_unmap(struct kvm_s2_mmu *mmu, u64 start, u64 size,
 			  bool may_block)
 {
 	struct kvm *kvm = kvm_s2_mmu_to_kvm(mmu);
-	u64 limit, end;
+	u64 end;
 
 	lockdep_assert_held_write(&kvm->mmu_lock);
 
-	if (!mmu->pgt || !mmu->nested_content)
+	if (!mmu->pgt || !mmu->nested_content || start >= mmu->nested_end)
 		return;
 
-	limit = BIT_ULL(mmu->pgt->ia_bits);
-	if (start >= limit)
-		return;
-	end = start + min(size, limit - start);
+	end = start + min(size, mmu->nested_end - start);
 
 	/* An L1 range may be finer than a host page, which has to go then. */
 	start = ALIGN_DOWN(start, PAGE_SIZE);
@@ -223,10 +221,12 @@ static void shadow_unmap_all(struct kvm_s2_mmu *mmu, bool may_block)
 	if (!mmu->pgt || !mmu->nested_content)
 		return;
 
-	kvm_nested_mmu_unmap(mmu, 0, BIT_ULL(mmu->pgt->ia_bits), may_block);
-	if (mmu->pgt && shadow_find(mmu, &addr, BIT_ULL(mmu->pgt->ia_bits),
-				    KVM_PTE_VALID, KVM_PTE_VALID) == SHADOW_NONE)
+	kvm_nested_mmu_unmap(mmu, 0, mmu->nested_end, may_block);
+	if (mmu->pgt && shadow_find(mmu, &addr, mmu->nested_end, KVM_PTE_VALID,
+				    KVM_PTE_VALID) == SHADOW_NONE) {
 		mmu->nested_content = 0;
+		mmu->nested_end = 0;
+	}
 }
 
 /**
@@ -275,7 +275,7 @@ u64 kvm_nested_mmu_leaf_size(struct kvm_s2_mmu *mmu, u64 ipa, u8 pgshift)
 	if (!mmu->pgt || !mmu->nested_stage2_enabled)
 		return BIT_ULL(pgshift);
 
-	limit = BIT_ULL(mmu->pgt->ia_bits);
+	limit = mmu->nested_end;
 	if (ipa < limit && !kvm_pgtable_get_leaf(mmu->pgt, ipa, &pte, &level) &&
 	    kvm_pte_valid(pte)) {
 		level = FIELD_GET(KVM_NV_GUEST_MAP_SZ, pte);
@@ -384,11 +384,19 @@ static int shadow_relax_perms(struct kvm_s2_mmu *mmu, u64 ipa, u64 size,
 	return ret;
 }
 
-/* Shared by all fills: written only if it says something new. */
+/* Shared by all fills, as the next one: written only to say something new. */
 static void shadow_has(struct kvm_s2_mmu *mmu, int what)
 {
 	if (!test_bit(what, &mmu->nested_content))
 		set_bit(what, &mmu->nested_content);
+}
+
+static void shadow_reaches(struct kvm_s2_mmu *mmu, u64 end)
+{
+	u64 old = READ_ONCE(mmu->nested_end);
+
+	while (old < end && !try_cmpxchg(&mmu->nested_end, &old, end))
+		;
 }
 
 /*
@@ -411,6 +419,7 @@ int kvm_nested_s2_map(struct kvm_vcpu *vcpu, const struct kvm_s2_trans *nested,
 		return -EAGAIN;
 
 	/* Before the entry: cleared under the write side only. */
+	shadow_reaches(mmu, ipa + size);
 	shadow_has(mmu, SHADOW_HAS_LEVEL(nested ? nested->level : 0));
 	if (prot & KVM_PGTABLE_PROT_W)
 		shadow_has(mmu, SHADOW_HAS_WRITABLE);
@@ -452,17 +461,17 @@ void kvm_nested_s2_unmap(struct kvm *kvm, bool may_block)
 static void shadow_wp(struct kvm_s2_mmu *mmu)
 {
 	const kvm_pte_t writable = KVM_PTE_VALID | KVM_PTE_LEAF_ATTR_LO_S2_S2AP_W;
-	u64 limit, addr = 0;
+	u64 addr = 0;
 
 	if (!mmu->pgt || !test_bit(SHADOW_HAS_WRITABLE, &mmu->nested_content))
 		return;
 
-	limit = BIT_ULL(mmu->pgt->ia_bits);
-	if (shadow_apply_to_range(mmu, 0, limit, writable, writable,
+	if (shadow_apply_to_range(mmu, 0, mmu->nested_end, writable, writable,
 				  kvm_pgtable_stage2_wrprotect, true))
 		kvm_call_hyp(__kvm_tlb_flush_vmid, mmu);
 
-	if (shadow_find(mmu, &addr, limit, writable, writable) == SHADOW_NONE)
+	if (shadow_find(mmu, &addr, mmu->nested_end, writable,
+			writable) == SHADOW_NONE)
 		clear_bit(SHADOW_HAS_WRITABLE, &mmu->nested_content);
 }
 
@@ -501,9 +510,9 @@ void kvm_nested_s2_flush(struct kvm *kvm)
 	for (i = 0; (mmu = kvm_nested_mmu_at(kvm, i)); i++) {
 		if (!kvm_s2_mmu_valid(mmu) || !mmu->pgt)
 			continue;
-		shadow_apply_to_range(mmu, 0, BIT_ULL(mmu->pgt->ia_bits),
-				      KVM_PTE_VALID, KVM_PTE_VALID,
-				      kvm_pgtable_stage2_flush, true);
+		shadow_apply_to_range(mmu, 0, mmu->nested_end, KVM_PTE_VALID,
+				      KVM_PTE_VALID, kvm_pgtable_stage2_flush,
+				      true);
 	}
 }
 
@@ -726,6 +735,7 @@ void kvm_init_nested_s2_mmu(struct kvm_s2_mmu *mmu)
 	mmu->nested_stage2_enabled = false;
 	mmu->pending_unmap = false;
 	mmu->nested_content = 0;
+	mmu->nested_end = 0;
 	atomic_set(&mmu->refcnt, 0);
 }
 
