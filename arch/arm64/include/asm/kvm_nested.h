@@ -484,6 +484,16 @@ bool kvm_supported_tlbi_s1e1_op(struct kvm_vcpu *vcpu, u32 instr);
 bool kvm_supported_tlbi_s1e2_op(struct kvm_vcpu *vcpu, u32 instr);
 
 /**
+ * kvm_nested_tlbi_s1e1_op() - what to execute for an EL1 TLBI about an L2
+ * @vcpu: vCPU in hyp context
+ * @instr: sys_insn() encoding of an EL1 stage-1 TLBI
+ *
+ * Return: encoding of one that invalidates no less, with the same operand.
+ * Context: RUNLOOP.
+ */
+u32 kvm_nested_tlbi_s1e1_op(struct kvm_vcpu *vcpu, u32 instr);
+
+/**
  * kvm_handle_s1e2_tlbi() - drop software copies of EL2 translations
  * @vcpu: vCPU in hyp context, which executed it; hardware's copies are gone
  * @inst: sys_insn() encoding, of EL2 or, with E2H and TGE, of EL1

@@ -71,6 +71,10 @@ u64 kvm_nested_mmu_leaf_size(struct kvm_s2_mmu *mmu, u64 ipa, u8 pgshift);
 void kvm_nested_mmu_unmap(struct kvm_s2_mmu *mmu, u64 start, u64 size,
 			  bool may_block);
 
+/* tlbi.c: operands of TLB maintenance */
+
+u32 kvm_tlbi_s1e1_op(u32 instr, bool ds, bool loaded_ds);
+
 /* vncr.c: the pseudo-TLB behind VNCR_EL2 */
 
 void kvm_vncr_load(struct kvm_vcpu *vcpu);

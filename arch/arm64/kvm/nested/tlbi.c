@@ -242,6 +242,31 @@ static bool tlbi_el2_ds(struct kvm_vcpu *vcpu)
 	return tcr & (vcpu_el2_e2h_is_set(vcpu) ? TCR_DS : TCR_EL2_DS);
 }
 
+/**
+ * kvm_tlbi_s1e1_op() - what to execute for an L1's EL1 TLBI of an L2
+ * @instr: sys_insn() encoding of what L1 executed
+ * @ds: TCR_EL1.DS of L2, which the operand is for
+ * @loaded_ds: TCR_EL1.DS that hardware has
+ *
+ * Return: @instr, or the TLBI of everything if hardware would take the base of
+ *	   a range for another one.
+ * Context: any.
+ */
+u32 kvm_tlbi_s1e1_op(u32 instr, bool ds, bool loaded_ds)
+{
+	if (ds != loaded_ds && tlbi_crm_is_range(sys_reg_CRm(instr)))
+		return OP_TLBI_VMALLE1IS;
+	return instr;
+}
+
+/* At virtual EL2 the CPU's TCR_EL1 is L1's TCR_EL2, not the L2's. */
+u32 kvm_nested_tlbi_s1e1_op(struct kvm_vcpu *vcpu, u32 instr)
+{
+	return kvm_tlbi_s1e1_op(instr,
+				vcpu_read_sys_reg(vcpu, TCR_EL1) & TCR_DS,
+				tlbi_el2_ds(vcpu));
+}
+
 static bool tlbi_el2_asid16(struct kvm_vcpu *vcpu)
 {
 	return (vcpu_read_sys_reg(vcpu, TCR_EL2) & TCR_EL1_AS) &&

@@ -5,7 +5,8 @@
  * Decoding alone: which VMID, which range of nested IPAs. What is removed from
  * shadow tables needs a VM.
  *
- * Seen to fail with: DS ignored; DS applied to the size as well.
+ * Seen to fail with: DS ignored; DS applied to the size as well; ranges of an L2
+ * executed whatever TCR_EL1 is loaded.
  */
 #include <kunit/test.h>
 #include <linux/kvm_host.h>
@@ -141,8 +142,48 @@ static void tlbi_vmid(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, kvm_nested_vmid(row->vttbr, row->vtcr), row->vmid);
 }
 
+/**
+ * struct op_row - a TLBI by L1 about an L2's stage 1
+ * @desc: says what the row is about
+ * @instr: what L1 executes
+ * @ds: TCR_EL1.DS of the L2
+ * @loaded_ds: TCR_EL1.DS as it is loaded, which is L1's TCR_EL2.DS
+ * @all: everything has to be invalidated
+ */
+struct op_row {
+	const char *desc;
+	u32 instr;
+	bool ds;
+	bool loaded_ds;
+	bool all;
+};
+
+static const struct op_row op_rows[] = {
+	{ "range, DS of neither", OP_TLBI_RVAE1IS, false, false, false },
+	{ "range, DS of both", OP_TLBI_RVAE1IS, true, true, false },
+	{ "range, DS of L2", OP_TLBI_RVAE1IS, true, false, true },
+	{ "range, DS of L1", OP_TLBI_RVAE1IS, false, true, true },
+	{ "range, non-shareable, DS of L2", OP_TLBI_RVALE1, true, false, true },
+	{ "range, outer shareable, DS of L1", OP_TLBI_RVAAE1OS, false, true, true },
+	{ "range, nXS, DS of L1", OP_TLBI_RVAALE1ISNXS, false, true, true },
+	{ "address, DS of L2", OP_TLBI_VAE1IS, true, false, false },
+	{ "ASID, DS of L1", OP_TLBI_ASIDE1IS, false, true, false },
+};
+
+KUNIT_ARRAY_PARAM_DESC(op, op_rows, desc);
+
+static void tlbi_s1e1_op(struct kunit *test)
+{
+	const struct op_row *row = test->param_value;
+
+	KUNIT_EXPECT_EQ(test,
+			kvm_tlbi_s1e1_op(row->instr, row->ds, row->loaded_ds),
+			row->all ? OP_TLBI_VMALLE1IS : row->instr);
+}
+
 static struct kunit_case tlbi_cases[] = {
 	KUNIT_CASE_PARAM(tlbi_range, range_gen_params),
+	KUNIT_CASE_PARAM(tlbi_s1e1_op, op_gen_params),
 	KUNIT_CASE_PARAM(tlbi_vmid, vmid_gen_params),
 	{}
 };
