@@ -99,8 +99,9 @@ enum need {
 	NEED_HAF	= BIT(0),
 	NEED_XNX	= BIT(1),
 	NEED_TTST	= BIT(2),
-	NEED_NO_TTST	= BIT(3),
+	NEED_NO_TTST	= BIT(3),	/* userspace takes it away */
 	NEED_BE		= BIT(4),
+	NEED_HDBS	= BIT(5),
 };
 
 /* A change of one descriptor: that for @ipa (0: the data's) at @level, if there is any change. */
@@ -174,6 +175,9 @@ static const struct s2_row rows[] = {
 	{ .desc = "4K, 25 bits from level 3 (FEAT_TTST): load and store",
 	  .stub = L2_STUB_LOAD_STORE, .geo = GEO(12, 25, 3), .need = NEED_TTST,
 	  .code_ipa = CODE_IPA_SMALL, .data_ipa = DATA_IPA_SMALL },
+	{ .desc = "4K, 23 bits from level 3 (FEAT_TTST): load and store",
+	  .stub = L2_STUB_LOAD_STORE, .geo = GEO(12, 23, 3), .need = NEED_TTST,
+	  .code_ipa = CODE_IPA_SMALL, .data_ipa = DATA_IPA_SMALL & GENMASK(22, 0) },
 	{ .desc = "16K, 36 bits: load and store", .stub = L2_STUB_LOAD_STORE,
 	  .geo = GEO(14, 36, 2) },
 	{ .desc = "16K, 44 bits from level 1: load and store", .stub = L2_STUB_LOAD_STORE,
@@ -466,6 +470,36 @@ static const struct s2_row rows[] = {
 	  .change = POINT(2, HIGH_4G), .high = HIGH_4G, .high_ro = true,
 	  .high_clear = S2_DESC_AF, .vtcr_set = VTCR_EL2_HA, .out = OUT_ACCESS, FSC_SEA(3) },
 
+	/* The dirty state: a clean page is writable, and a write, nothing else, sets S2AP[1]. */
+	{ .desc = "DBM=1, HD=1, clean: load", .change = AT_IPA(0, 3, S2_DESC_S2AP_W, S2_DESC_DBM),
+	  .need = NEED_HDBS, .vtcr_set = VTCR_EL2_HA | VTCR_EL2_HD },
+	{ .desc = "DBM=1, HD=1, clean: fetch", .change = AT_IPA(0, 3, S2_DESC_S2AP_W, S2_DESC_DBM),
+	  .need = NEED_HDBS, .vtcr_set = VTCR_EL2_HA | VTCR_EL2_HD, .stub = L2_STUB_EXEC },
+	{ .desc = "DBM=1, HD=1, clean: store", .change = AT_IPA(0, 3, S2_DESC_S2AP_W, S2_DESC_DBM),
+	  .need = NEED_HDBS, .vtcr_set = VTCR_EL2_HA | VTCR_EL2_HD, .stub = L2_STUB_STORE,
+	  .desc_sets = S2_DESC_S2AP_W },
+	{ .desc = "DBM=1, HD=1, clean: load, then store",
+	  .change = AT_IPA(0, 3, S2_DESC_S2AP_W, S2_DESC_DBM),
+	  .need = NEED_HDBS, .vtcr_set = VTCR_EL2_HA | VTCR_EL2_HD, .stub = L2_STUB_LOAD_STORE,
+	  .desc_sets = S2_DESC_S2AP_W },
+	{ .desc = "DBM=1, HD=1, clean level 2 block: load, then store", .leaf = 2,
+	  .data_ipa = DATA_IPA_BLOCK, .change = AT_IPA(0, 2, S2_DESC_S2AP_W, S2_DESC_DBM),
+	  .need = NEED_HDBS, .vtcr_set = VTCR_EL2_HA | VTCR_EL2_HD, .stub = L2_STUB_LOAD_STORE,
+	  .desc_sets = S2_DESC_S2AP_W },
+	{ .desc = "DBM=1, HD=1, clean, AF=0: store",
+	  .change = AT_IPA(0, 3, S2_DESC_S2AP_W | S2_DESC_AF, S2_DESC_DBM),
+	  .need = NEED_HDBS, .vtcr_set = VTCR_EL2_HA | VTCR_EL2_HD, .stub = L2_STUB_STORE,
+	  .desc_sets = S2_DESC_S2AP_W | S2_DESC_AF },
+	{ .desc = "DBM=0, HD=1, read-only: store", .change = CLEAR(3, S2_DESC_S2AP_W),
+	  .need = NEED_HDBS, .vtcr_set = VTCR_EL2_HA | VTCR_EL2_HD, .stub = L2_STUB_STORE,
+	  .out = OUT_ACCESS, FSC_PERM(3) },
+	{ .desc = "DBM=1, HD=0, read-only: store",
+	  .change = AT_IPA(0, 3, S2_DESC_S2AP_W, S2_DESC_DBM), .need = NEED_HDBS,
+	  .vtcr_set = VTCR_EL2_HA, .stub = L2_STUB_STORE, .out = OUT_ACCESS, FSC_PERM(3) },
+	{ .desc = "DBM=1, HD=1 without HA, read-only: store",
+	  .change = AT_IPA(0, 3, S2_DESC_S2AP_W, S2_DESC_DBM), .need = NEED_HDBS,
+	  .vtcr_set = VTCR_EL2_HD, .stub = L2_STUB_STORE, .out = OUT_ACCESS, FSC_PERM(3) },
+
 	/* L1's tables in L1's endianness: that of SCTLR_EL2.EE. */
 	{ .desc = "big-endian tables: load", .be = true, .need = NEED_BE,
 	  .stub = L2_STUB_LOAD_BETWEEN },
@@ -609,6 +643,9 @@ static const char *l1_skip_reason(const struct s2_row *row)
 		return "the input size is above the VM's PARange";
 	if ((row->need & NEED_HAF) && !SYS_FIELD_GET(ID_AA64MMFR1_EL1, HAFDBS, mmfr1))
 		return "the VM has no FEAT_HAFDBS";
+	if ((row->need & NEED_HDBS) && SYS_FIELD_GET(ID_AA64MMFR1_EL1, HAFDBS, mmfr1) <
+				       ID_AA64MMFR1_EL1_HAFDBS_DBM)
+		return "the VM's FEAT_HAFDBS is the access flag alone";
 	if ((row->need & NEED_XNX) && !SYS_FIELD_GET(ID_AA64MMFR1_EL1, XNX, mmfr1))
 		return "the VM has no FEAT_XNX";
 	if ((row->need & NEED_BE) && !SYS_FIELD_GET(ID_AA64MMFR0_EL1, BIGEND, mmfr0))
@@ -931,6 +968,14 @@ static const char *lower_parange(struct kvm_vcpu *vcpu, unsigned int bits)
 	return NULL;
 }
 
+static void hide_ttst(struct kvm_vcpu *vcpu)
+{
+	u64 mmfr2 = vcpu_get_reg(vcpu, KVM_ARM64_SYS_REG(SYS_ID_AA64MMFR2_EL1));
+
+	vcpu_set_reg(vcpu, KVM_ARM64_SYS_REG(SYS_ID_AA64MMFR2_EL1),
+		     mmfr2 & ~ID_AA64MMFR2_EL1_ST);
+}
+
 /* Remove the high memory's slot and bring it back as a read-only one. */
 static void make_high_read_only(struct kvm_vm *vm)
 {
@@ -1042,6 +1087,8 @@ static int run_row(unsigned int index, const char **reason)
 		*reason = "there is no host side";
 		return NESTED_SKIP;
 	}
+	if (!NESTED_BARE && (row->need & NEED_NO_TTST))
+		hide_ttst(vcpu);
 	if (row->parange) {
 		*reason = lower_parange(vcpu, row->parange);
 		if (*reason)
