@@ -332,6 +332,8 @@ struct nested_env {
 struct kvm_vm *nested_vm_create(u32 nr_vcpus, void *l1_entry, struct kvm_vcpu *vcpus[]);
 struct kvm_vm *nested_vm_create_mode(enum vm_guest_mode mode, u32 nr_vcpus, void *l1_entry,
 				     struct kvm_vcpu *vcpus[]);
+struct kvm_vm *nested_vm_add_vcpus(struct kvm_vm *vm, u32 nr_vcpus, void *l1_entry,
+				   struct kvm_vcpu *vcpus[]);
 void nested_env_create(struct nested_env *env, struct kvm_vm *vm, const struct s2_geometry *geo);
 gva_t nested_env_add_l2(struct nested_env *env, void *l2_entry);
 struct s2_mmu nested_env_host_s2(struct nested_env *env);
@@ -371,6 +373,37 @@ int nested_main(int argc, char *argv[], const struct nested_suite *suite);
 u64 nested_seed(void);
 bool nested_check(const char *what, u64 got, u64 want, u64 mask);
 int nested_run_vcpu(struct kvm_vcpu *vcpu, struct ucall *uc, const char **reason);
+
+/**
+ * struct l2_access - a 64-bit access of L2's that the host side asks for
+ * @va: where
+ * @value: to be stored, or loaded
+ * @write: store
+ */
+struct l2_access {
+	u64 va;
+	u64 value;
+	u64 write;
+};
+
+/* What became of it. The access is pending in all cases but NESTED_ACCESS_DONE. */
+enum nested_access {
+	NESTED_ACCESS_DONE,
+	NESTED_ACCESS_MMIO,	/* KVM_EXIT_MMIO: see vcpu->run */
+	NESTED_ACCESS_EFAULT,	/* KVM_RUN failed with EFAULT */
+	NESTED_ACCESS_L1,	/* exit to L1, in uc: ESR_EL2, FAR_EL2, HPFAR_EL2 from args[2] */
+	NESTED_ACCESS_FAILED,	/* something else, which has been printed */
+};
+
+#define NESTED_SYNC_ACCESS	0x41434345UL
+#define NESTED_SYNC_L1_EXIT	0x4c314558UL
+
+void l1_serve(struct l2_vcpu *l2);
+void l2_serve(struct l2_access *access);
+enum nested_access nested_access_start(struct kvm_vcpu *vcpu, struct l2_access *access, u64 va,
+				       u64 value, bool write, struct ucall *uc);
+enum nested_access nested_access_run(struct kvm_vcpu *vcpu, struct ucall *uc);
+bool nested_is_huge(const void *addr, size_t size);
 
 /* L1, in the guest: end the row with a reason for not doing it. */
 #define NESTED_SYNC_SKIP	0x534b4950UL

@@ -997,8 +997,20 @@ void l2_enter(struct l2_vcpu *l2)
 	isb();
 }
 
-static struct kvm_vm *vm_create_el2(struct kvm_vm *vm, u32 nr_vcpus, void *l1_entry,
-				    struct kvm_vcpu *vcpus[])
+/**
+ * nested_vm_add_vcpus() - add vCPUs with EL2 to a VM that has none
+ * @vm: the VM, of vm_create() or the like
+ * @nr_vcpus: how many
+ * @l1_entry: function that each of them runs, at virtual EL2
+ * @vcpus: the vCPUs
+ *
+ * For what has to be enabled before there are vCPUs; else there is nested_vm_create().
+ *
+ * Return: @vm.
+ * Context: host side.
+ */
+struct kvm_vm *nested_vm_add_vcpus(struct kvm_vm *vm, u32 nr_vcpus, void *l1_entry,
+				   struct kvm_vcpu *vcpus[])
 {
 	struct kvm_vcpu_init init;
 	bool in_guest = true;
@@ -1035,7 +1047,7 @@ static struct kvm_vm *vm_create_el2(struct kvm_vm *vm, u32 nr_vcpus, void *l1_en
  */
 struct kvm_vm *nested_vm_create(u32 nr_vcpus, void *l1_entry, struct kvm_vcpu *vcpus[])
 {
-	return vm_create_el2(vm_create(nr_vcpus), nr_vcpus, l1_entry, vcpus);
+	return nested_vm_add_vcpus(vm_create(nr_vcpus), nr_vcpus, l1_entry, vcpus);
 }
 
 /**
@@ -1051,7 +1063,8 @@ struct kvm_vm *nested_vm_create(u32 nr_vcpus, void *l1_entry, struct kvm_vcpu *v
 struct kvm_vm *nested_vm_create_mode(enum vm_guest_mode mode, u32 nr_vcpus, void *l1_entry,
 				     struct kvm_vcpu *vcpus[])
 {
-	return vm_create_el2(__vm_create(VM_SHAPE(mode), nr_vcpus, 0), nr_vcpus, l1_entry, vcpus);
+	return nested_vm_add_vcpus(__vm_create(VM_SHAPE(mode), nr_vcpus, 0), nr_vcpus, l1_entry,
+				   vcpus);
 }
 
 /* L2's stage 1 has L1's granule and the range of its VAs, in the format with 48 bits. */
@@ -1213,4 +1226,36 @@ void nested_env_finish(struct nested_env *env)
 
 	nested_mem_sync(vm, &env->mem, mem_gva);
 	env->s2->mem = (struct nested_mem *)mem_gva;
+}
+
+/**
+ * l1_serve() - run L2 for ever, and tell the host side of each exit
+ * @l2: L2; it is entered again as the exit left it
+ *
+ * Context: L1, for nested_access_start().
+ */
+void l1_serve(struct l2_vcpu *l2)
+{
+	for (;;) {
+		l2_enter(l2);
+		GUEST_SYNC_ARGS(NESTED_SYNC_L1_EXIT, l2->exit.esr, l2->exit.far, l2->exit.hpfar,
+				l2->exit.vector);
+	}
+}
+
+/**
+ * l2_serve() - do the accesses that the host side asks for
+ * @access: filled by the host side
+ *
+ * Context: L2 of a nested_env, for nested_access_start().
+ */
+void l2_serve(struct l2_access *access)
+{
+	for (;;) {
+		if (READ_ONCE(access->write))
+			WRITE_ONCE(*(u64 *)access->va, access->value);
+		else
+			access->value = READ_ONCE(*(u64 *)access->va);
+		GUEST_SYNC(NESTED_SYNC_ACCESS);
+	}
 }

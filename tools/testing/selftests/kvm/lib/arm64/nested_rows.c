@@ -103,6 +103,88 @@ int nested_run_vcpu(struct kvm_vcpu *vcpu, struct ucall *uc, const char **reason
 	}
 }
 
+/**
+ * nested_access_run() - go on with an access of L2's
+ * @vcpu: the vCPU
+ * @uc: the ucall, if there was one
+ *
+ * Return: what became of it.
+ */
+enum nested_access nested_access_run(struct kvm_vcpu *vcpu, struct ucall *uc)
+{
+	if (_vcpu_run(vcpu)) {
+		if (errno == EFAULT)
+			return NESTED_ACCESS_EFAULT;
+		ksft_perror("KVM_RUN");
+		return NESTED_ACCESS_FAILED;
+	}
+
+	switch (get_ucall(vcpu, uc)) {
+	case UCALL_SYNC:
+		if (uc->args[1] == NESTED_SYNC_ACCESS)
+			return NESTED_ACCESS_DONE;
+		if (uc->args[1] == NESTED_SYNC_L1_EXIT)
+			return NESTED_ACCESS_L1;
+		break;
+	case UCALL_NONE:
+		if (vcpu->run->exit_reason == KVM_EXIT_MMIO)
+			return NESTED_ACCESS_MMIO;
+		break;
+	case UCALL_ABORT:
+		ksft_print_msg("guest: %s\n", uc->buffer);
+		return NESTED_ACCESS_FAILED;
+	}
+
+	ksft_print_msg("unexpected exit: %s, ucall %lu, 0x%lx 0x%lx\n",
+		       exit_reason_str(vcpu->run->exit_reason), uc->cmd, uc->args[0], uc->args[1]);
+	return NESTED_ACCESS_FAILED;
+}
+
+/**
+ * nested_access_start() - have L2 do a load or store
+ * @vcpu: a vCPU that runs l1_serve(), with l2_serve() in L2; none of its accesses is pending
+ * @access: the host side's pointer to what l2_serve() was given
+ * @va: where
+ * @value: for a store
+ * @write: store
+ * @uc: the ucall, if there was one
+ *
+ * Return: what became of it; with NESTED_ACCESS_DONE, @access has the value of a load.
+ */
+enum nested_access nested_access_start(struct kvm_vcpu *vcpu, struct l2_access *access, u64 va,
+				       u64 value, bool write, struct ucall *uc)
+{
+	*access = (struct l2_access) { .va = va, .value = value, .write = write };
+
+	return nested_access_run(vcpu, uc);
+}
+
+/**
+ * nested_is_huge() - is there a transparent huge page of anonymous memory?
+ * @addr: where it should begin
+ * @size: bytes
+ *
+ * Return: true if all of it, as far as one mapping is concerned, is huge.
+ */
+bool nested_is_huge(const void *addr, size_t size)
+{
+	unsigned long from, to, kb = 0;
+	bool here = false;
+	char line[256];
+	FILE *f = fopen("/proc/self/smaps", "r");
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%lx-%lx", &from, &to) == 2)
+			here = from <= (unsigned long)addr && (unsigned long)addr < to;
+		if (here && sscanf(line, "AnonHugePages: %lu", &kb) == 1)
+			break;
+	}
+	if (f)
+		fclose(f);
+
+	return kb * SZ_1K >= size;
+}
+
 static const char *row_desc(const struct nested_suite *suite, unsigned int n)
 {
 	if (suite->desc)
