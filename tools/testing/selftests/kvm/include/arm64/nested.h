@@ -338,6 +338,7 @@ void nested_env_create(struct nested_env *env, struct kvm_vm *vm, const struct s
 gva_t nested_env_add_l2(struct nested_env *env, void *l2_entry);
 struct s2_mmu nested_env_host_s2(struct nested_env *env);
 void nested_env_map_s1(struct nested_env *env, gva_t va, u64 ipa, u64 size, u64 attrs);
+gva_t nested_env_s1_desc(struct nested_env *env, gva_t va);
 void nested_env_map_s2(struct nested_env *env, gpa_t gpa, u64 size);
 void nested_env_finish(struct nested_env *env);
 
@@ -373,6 +374,8 @@ int nested_main(int argc, char *argv[], const struct nested_suite *suite);
 u64 nested_seed(void);
 bool nested_check(const char *what, u64 got, u64 want, u64 mask);
 int nested_run_vcpu(struct kvm_vcpu *vcpu, struct ucall *uc, const char **reason);
+unsigned int nested_nr_cpus(void);
+void nested_pin_self(unsigned int n);
 
 /**
  * struct l2_access - a 64-bit access of L2's that the host side asks for

@@ -1184,6 +1184,24 @@ void nested_env_map_s1(struct nested_env *env, gva_t va, u64 ipa, u64 size, u64 
 }
 
 /**
+ * nested_env_s1_desc() - the page descriptor of a VA in L2's stage 1
+ * @env: the environment
+ * @va: VA
+ *
+ * Return: its address, the same for L1 and L2.
+ * Context: host side, before nested_env_finish().
+ */
+gva_t nested_env_s1_desc(struct nested_env *env, gva_t va)
+{
+	struct s2_geometry geo = env_s1_geometry(env);
+	struct nested_pt pt = {
+		.mem = &env->mem, .geo = &geo, .root = env->s1_root, .out = NESTED_IPA_OFFSET,
+	};
+
+	return nested_pa(&env->mem, pt_desc(&pt, va, 3)) - env->mem.gpa + env->mem.gva;
+}
+
+/**
  * nested_env_map_s2() - map L1 memory in stage 2, NESTED_IPA_OFFSET above its GPA
  * @env: the environment
  * @gpa: GPA

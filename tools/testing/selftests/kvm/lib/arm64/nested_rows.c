@@ -11,6 +11,7 @@
  */
 #include <fcntl.h>
 #include <fnmatch.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -183,6 +184,47 @@ bool nested_is_huge(const void *addr, size_t size)
 		fclose(f);
 
 	return kb * SZ_1K >= size;
+}
+
+/* The CPUs that the process was given, whatever its threads did to themselves since. */
+static const cpu_set_t *allowed_cpus(void)
+{
+	static cpu_set_t allowed;
+
+	if (!CPU_COUNT(&allowed))
+		TEST_ASSERT(!sched_getaffinity(0, sizeof(allowed), &allowed),
+			    "sched_getaffinity() failed, errno %d", errno);
+	return &allowed;
+}
+
+/**
+ * nested_nr_cpus() - how many CPUs this process may use
+ *
+ * Return: the number.
+ * Context: host side; the first time, before a thread is made or pinned.
+ */
+unsigned int nested_nr_cpus(void)
+{
+	return CPU_COUNT(allowed_cpus());
+}
+
+/**
+ * nested_pin_self() - have this thread run on one CPU
+ * @n: the n-th of those that the process may use; after the last one comes the first
+ *
+ * Context: host side, after nested_nr_cpus().
+ */
+void nested_pin_self(unsigned int n)
+{
+	const cpu_set_t *allowed = allowed_cpus();
+	int cpu = -1;
+
+	n %= CPU_COUNT(allowed);
+	do {
+		cpu++;
+		n -= CPU_ISSET(cpu, allowed);
+	} while (n != -1U);
+	pin_self_to_cpu(cpu);
 }
 
 static const char *row_desc(const struct nested_suite *suite, unsigned int n)
