@@ -13,8 +13,8 @@
  * without TLB maintenance in between. Rows with such contexts have them on different vCPUs, with
  * VTTBR_EL2.CnP clear, or L1 does TLBI VMALLS12E1 at each switch.
  *
- * Seen to fail: with a recycled shadow MMU not scrubbed for its new owner; with the shadow MMU looked
- * up by VTTBR_EL2 alone, without VTCR_EL2.
+ * Seen to fail: with a recycled shadow MMU not scrubbed for its new owner; with the shadow MMU
+ * looked up by VTTBR_EL2 alone, without VTCR_EL2, or whatever HCR_EL2.VM is.
  *
  * Locking: vCPU 0 builds all contexts before the other vCPUs run. Then each vCPU has its own.
  */
