@@ -25,13 +25,13 @@
  * need two CPUs that have nothing else to do. NESTED_RACE_MS=N in the environment: for N
  * milliseconds each, and with one CPU, too.
  *
- * Seen to fail: with kvm_nested_s2_map() not comparing the sequence number, and with the number read
- * after the walk; with TLBI by IPA not heeding the size of L1's leaf, a TTL taken as level 3, ranges
- * not extended to L1's leaves, NUM without the + 1, SCALE taken as 0; with 16-bit VMIDs whatever
- * VTCR_EL2.VS is, and only VTTBR_EL2's own tables invalidated; with VMALLS12E1, ALLE1, the local
- * form of IPAS2E1, the nXS forms of RIPAS2E1, or EL2 TLBIs, ignored.
- * Not seen to fail under QEMU: the rows about L2's stage 1 with TLBIs ignored, see above; and by
- * chance, on a busy machine, the race rows.
+ * Seen to fail: with kvm_nested_s2_map() not comparing the sequence number, and with the number
+ * read after the walk; with TLBI by IPA not heeding the size of L1's leaf, a TTL taken as level 3,
+ * ranges not extended to L1's leaves, NUM without the + 1, SCALE taken as 0; with 16-bit VMIDs
+ * whatever VTCR_EL2.VS is, and only VTTBR_EL2's own tables invalidated; with VMALLS12E1, ALLE1, the
+ * local form of IPAS2E1, the nXS forms of RIPAS2E1, or EL2 TLBIs, ignored.
+ * Not seen to fail: the rows about L2's stage 1, with these TLBIs ignored, under QEMU; the race
+ * rows, on a busy machine.
  *
  * Locking: vCPU 0's L1 changes descriptors and asks. vCPU 1 answers, in L2 where it can; its
  * mailbox (struct observer) is handed over by acquire and release.
@@ -974,7 +974,7 @@ static void l1_race(const struct row *row, struct l2_vcpu *l2)
 	end = timer_get_cntct(VIRTUAL) + msec_to_cycles(cfg.race_ms);
 	for (n = 1; timer_get_cntct(VIRTUAL) < end; n++) {
 		race_wait(&obs.ready, n);
-		__GUEST_ASSERT(!READ_ONCE(obs.poisoned), "L2 read what is not its own, in round %lu",
+		__GUEST_ASSERT(!READ_ONCE(obs.poisoned), "L2 read what is not its, in round %lu",
 			       obs.poisoned);
 		in_time += obs.in_time;
 		if (n > 1 && obs.in_time)
@@ -992,8 +992,8 @@ static void l1_race(const struct row *row, struct l2_vcpu *l2)
 		/* And for that. */
 		smp_store_release(&obs.done, n);
 	}
-	GUEST_PRINTF("%lu rounds, head start %lu, L2 was in time in %lu, %lu accesses\n", n - 1, head_start,
-		     in_time, READ_ONCE(obs.loads));
+	GUEST_PRINTF("%lu rounds, head start %lu, L2 was in time in %lu, %lu accesses\n",
+		     n - 1, head_start, in_time, READ_ONCE(obs.loads));
 }
 
 /* What the VM lacks for the instruction in a form. */
