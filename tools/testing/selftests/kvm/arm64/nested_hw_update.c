@@ -1,0 +1,965 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * nested_hw_update - Access flag and dirty state in the stage-2 tables of an L1 hypervisor
+ *
+ * With VTCR_EL2.HA an access of L2 through a descriptor with AF = 0 sets AF; with HD a write
+ * through one with S2AP[1] = 0 and DBM = 1 sets S2AP[1]. L1 reads the descriptor before and after
+ * each access of its L2: what has to be set is set, and nothing else is changed. A stage-1 walk is
+ * an access to the page with the table, a write if it updates the table. AT may set AF, and never
+ * the dirty state.
+ *
+ * Then races: two vCPUs write through one descriptor while a third one, L1's, takes the dirty state
+ * back by compare-and-swap, or replaces the descriptor with break-before-make. After the TLBI a
+ * write is in the descriptor again or it has not happened, and what L1 has replaced never returns.
+ *
+ * A table that cannot be written: the update is an external abort on the walk.
+ *
+ * Seen to fail: with the dirty state set by loads; by AT S12E1W; with a shadow entry of a clean page
+ * made writable by a load; with a table in a read-only slot updated all the same.
+ *
+ * Locking: rows with races run a thread for each vCPU. What they share are descriptors, the data
+ * and flags in guest memory, by single-copy atomic accesses.
+ */
+#include <pthread.h>
+#include <sys/mman.h>
+
+#include "kselftest.h"
+#include "kvm_util.h"
+#include "nested.h"
+#include "processor.h"
+#include "test_util.h"
+#include "ucall.h"
+
+#include <asm/sysreg.h>
+
+/* L1 memory; the data has 4 MB with nothing else in it, for blocks. */
+#define L1_GPA			0x90000000UL
+#define L1_GVA			0x4000000000UL
+#define L1_SIZE			SZ_16M
+#define L1_SLOT			1
+#define CODE_GPA		(L1_GPA + 0x00000)
+#define S1_ROOT_GPA		(L1_GPA + 0x20000)
+#define S1_DATA_L2_GPA		(L1_GPA + 0x30000)
+#define ARENA_OFFSET		SZ_1M
+#define TARGET_OFFSET		(4 * SZ_1M)	/* the page whose descriptor is tested */
+#define TARGET_GPA		(L1_GPA + TARGET_OFFSET)
+#define S1_DATA_GPA		(L1_GPA + 8 * SZ_1M)	/* what a table in the target maps */
+
+/* A copy of the level 3 table, in memory that the row makes unwritable. */
+#define FROZEN_GPA		0xa8000000UL
+#define FROZEN_GVA		0x5000000000UL
+#define FROZEN_SLOT		2
+
+/* Nested IPAs: the same offset in 32 MB. */
+#define IPA_DELTA		0x3e000000UL
+#define IPA(gpa)		((gpa) - IPA_DELTA)
+
+/* L2's stage 1, if it is on: VA to nested IPA, 4K, 39 bits. */
+#define VA_DELTA		0x0800000000UL
+#define S1_IA_BITS		39
+#define S1_DATA_VA		(IPA(S1_DATA_GPA) + VA_DELTA)
+
+#define OFFSET			0x128UL
+#define LOAD_VALUE		(0x5a5a5a5a00000000UL | L2_INSN_DONE)
+#define STORE_VALUE		0xc001d00dfeedf00dUL
+#define VMID			7
+#define SYNC_BUILT		1
+
+#define AF			S2_DESC_AF
+#define W			S2_DESC_S2AP_W
+#define DBM			S2_DESC_DBM
+#define HA			VTCR_EL2_HA
+#define HD			(VTCR_EL2_HA | VTCR_EL2_HD)
+
+enum access {
+	LOAD,
+	STORE,
+	ATOMIC,
+	FETCH,
+	ZVA,
+	CIVAC,
+	WALK,			/* of L2's stage 1, with its table in the page */
+	WALK_UPDATE,		/* which sets an Access flag there */
+	AT_READ,		/* AT S12E1R */
+	AT_WRITE,
+	AT_WALK,		/* AT S1E1R, table in the page */
+	NR_ACCESSES
+};
+
+static const char * const access_names[] = {
+	[LOAD]		= "load",
+	[STORE]		= "store",
+	[ATOMIC]	= "atomic",
+	[FETCH]		= "fetch",
+	[ZVA]		= "DC ZVA",
+	[CIVAC]		= "DC CIVAC",
+	[WALK]		= "stage-1 walk",
+	[WALK_UPDATE]	= "stage-1 walk with an update",
+	[AT_READ]	= "AT S12E1R",
+	[AT_WRITE]	= "AT S12E1W",
+	[AT_WALK]	= "AT S1E1R",
+};
+
+enum frozen {
+	NOT_FROZEN,
+	READ_ONLY_SLOT,
+	READ_ONLY_HOST,		/* mprotect() */
+	NO_ACCESS_HOST,
+};
+
+enum s2_shape {
+	PAGE_4K,
+	BLOCK_2M,
+	CONTIG_4K,
+	PAGE_16K,
+	PAGE_64K,
+};
+
+struct update_row {
+	const char *desc;
+	int (*run)(unsigned int n, const char **reason);	/* NULL: run_access_row() */
+	u32 accesses;		/* a row for each */
+	enum access access;	/* the one that is run */
+	enum s2_shape shape;
+	u64 vtcr;
+	u64 clear;		/* in the descriptor */
+	u64 set;
+	enum frozen frozen;
+	bool needs_dbm;
+
+	/* Expected */
+	u64 sets;		/* in the descriptor */
+	u64 may_set;
+	u8 fsc;			/* of an abort */
+};
+
+#define READS			(BIT(LOAD) | BIT(FETCH) | BIT(WALK))
+#define WRITES			(BIT(STORE) | BIT(ATOMIC) | BIT(ZVA) | BIT(WALK_UPDATE))
+#define LOAD_STORE		(BIT(LOAD) | BIT(STORE))
+#define ATS			(BIT(AT_READ) | BIT(AT_WRITE) | BIT(AT_WALK))
+#define ROWS(d, a, ...)		{ .desc = d, .accesses = (a), __VA_ARGS__ }
+#define ROW(d, a, ...)		ROWS(d, BIT(a), __VA_ARGS__)
+
+#define PERM			.fsc = ESR_ELx_FSC_PERM_L(3)
+#define SEA			.fsc = ESR_ELx_FSC_SEA_TTW(3)
+#define NEEDS_DBM		.needs_dbm = true
+#define OLD			.vtcr = HA, .clear = AF, .sets = AF
+#define CLEAN			.vtcr = HD, .clear = W, .set = DBM, NEEDS_DBM
+#define CLEAN_OLD		.vtcr = HD, .clear = W | AF, .set = DBM, NEEDS_DBM
+
+static int run_clean_again(unsigned int n, const char **reason);
+static int run_race_clean(unsigned int n, const char **reason);
+static int run_race_replace(unsigned int n, const char **reason);
+
+static const struct update_row rows[] = {
+	/* DC CIVAC may have nothing to do, and need not translate its address then. */
+	ROWS("AF = 0", READS, .vtcr = HA, .clear = AF, .sets = AF),
+	ROWS("AF = 0", WRITES, .vtcr = HA, .clear = AF, .sets = AF),
+	ROW("AF = 0", CIVAC, .vtcr = HA, .clear = AF, .may_set = AF),
+	ROWS("AF = 0", ATS, .vtcr = HA, .clear = AF, .may_set = AF),
+	ROWS("AF = 0, read-write, HD", LOAD_STORE, .vtcr = HD, .clear = AF, .sets = AF,
+	     NEEDS_DBM),
+
+	ROWS("clean", READS, CLEAN),
+	ROWS("clean", WRITES, CLEAN, .sets = W),
+	ROW("clean", CIVAC, CLEAN),
+	ROWS("clean", ATS, CLEAN),
+	ROWS("clean, AF = 0", READS, CLEAN_OLD, .sets = AF),
+	ROWS("clean, AF = 0", WRITES, CLEAN_OLD, .sets = W | AF),
+	ROW("clean, AF = 0", CIVAC, CLEAN_OLD, .may_set = AF),
+	ROWS("clean, AF = 0", ATS, CLEAN_OLD, .may_set = AF),
+
+	/* Without DBM or HD a page that is not writable is just that. AF may be set. */
+	ROWS("read-only", WRITES, .vtcr = HA, .clear = W, PERM),
+	ROWS("read-only, HD", WRITES, .vtcr = HD, .clear = W, PERM, NEEDS_DBM),
+	ROWS("DBM = 1, HD = 0", WRITES, .vtcr = HA, .clear = W, .set = DBM, PERM),
+	ROWS("read-only, AF = 0", WRITES, .vtcr = HD, .clear = W | AF, .may_set = AF, PERM,
+	     NEEDS_DBM),
+	ROW("read-only", AT_WRITE, .vtcr = HA, .clear = W, PERM),
+	ROW("DBM = 1, HD = 0", AT_WRITE, .vtcr = HA, .clear = W, .set = DBM, PERM),
+
+	/* Other descriptors. Of a contiguous run, any entry may be the one that is updated. */
+	ROWS("AF = 0, 2M block", LOAD_STORE, .shape = BLOCK_2M, OLD),
+	ROW("clean 2M block", LOAD, .shape = BLOCK_2M, CLEAN),
+	ROW("clean 2M block", STORE, .shape = BLOCK_2M, CLEAN, .sets = W),
+	ROWS("AF = 0, contiguous", LOAD_STORE, .shape = CONTIG_4K, OLD),
+	ROW("clean contiguous", LOAD, .shape = CONTIG_4K, CLEAN),
+	ROW("clean contiguous", STORE, .shape = CONTIG_4K, CLEAN, .sets = W),
+	ROWS("AF = 0, 16K page", LOAD_STORE, .shape = PAGE_16K, OLD),
+	ROW("clean 16K page", LOAD, .shape = PAGE_16K, CLEAN),
+	ROW("clean 16K page", STORE, .shape = PAGE_16K, CLEAN, .sets = W),
+	ROWS("AF = 0, 64K page", LOAD_STORE, .shape = PAGE_64K, OLD),
+	ROW("clean 64K page", LOAD, .shape = PAGE_64K, CLEAN),
+	ROW("clean 64K page", STORE, .shape = PAGE_64K, CLEAN, .sets = W),
+	{ .desc = "clean: load, store, L1 cleans, load, store", .run = run_clean_again,
+	  CLEAN },
+
+	/* Tables that cannot be written. What needs no update does not notice. */
+	ROW("table in a read-only slot, AF = 0", LOAD, .frozen = READ_ONLY_SLOT,
+	    .vtcr = HA, .clear = AF, SEA),
+	ROW("table in a read-only slot, AF = 0", STORE, .frozen = READ_ONLY_SLOT,
+	    .vtcr = HA, .clear = AF, SEA),
+	ROW("table in a read-only slot, AF = 0", WALK, .frozen = READ_ONLY_SLOT,
+	    .vtcr = HA, .clear = AF, SEA),
+	ROW("table in a read-only slot, clean", LOAD, .frozen = READ_ONLY_SLOT,
+	    CLEAN),
+	ROW("table in a read-only slot, clean", STORE, .frozen = READ_ONLY_SLOT,
+	    CLEAN, SEA),
+	ROW("table in a read-only slot, dirty", STORE, .frozen = READ_ONLY_SLOT,
+	    .vtcr = HA),
+	ROW("table in read-only host memory, AF = 0", LOAD, .frozen = READ_ONLY_HOST,
+	    .vtcr = HA, .clear = AF, SEA),
+	ROW("table in read-only host memory, clean", STORE, .frozen = READ_ONLY_HOST,
+	    CLEAN, SEA),
+	ROW("table in inaccessible host memory, AF = 0", LOAD, .frozen = NO_ACCESS_HOST,
+	    .vtcr = HA, .clear = AF, SEA),
+
+	{ .desc = "race: two L2 vCPUs write, L1 cleans", .run = run_race_clean, NEEDS_DBM },
+	{ .desc = "race: two L2 vCPUs write, L1 replaces the descriptor",
+	  .run = run_race_replace, NEEDS_DBM },
+};
+
+/* The rows as they are run. */
+static struct flat_row {
+	char *desc;
+	unsigned int index;
+	enum access access;
+} flat[NR_ACCESSES * ARRAY_SIZE(rows)];
+static unsigned int nr_flat;
+
+struct l1_report {
+	struct l2_exit exit;
+	u64 before;
+	u64 after;
+	u64 others;		/* of a contiguous run */
+	u64 loaded;
+	u64 data;
+	u64 par;
+	u64 s1_before;
+	u64 s1_after;
+};
+
+static struct nested_mem l1_mem = {
+	.gva = L1_GVA, .gpa = L1_GPA, .size = L1_SIZE,
+};
+
+static struct nested_mem frozen_mem = {
+	.gva = FROZEN_GVA, .gpa = FROZEN_GPA, .size = SZ_64K,
+};
+
+static struct l1_report report;
+
+static bool row_walks(const struct update_row *row)
+{
+	return row->access == WALK || row->access == WALK_UPDATE || row->access == AT_WALK;
+}
+
+static bool row_ats(const struct update_row *row)
+{
+	return row->access >= AT_READ;
+}
+
+/* L2's address of what it accesses. */
+static u64 row_va(const struct update_row *row)
+{
+	return (row_walks(row) ? S1_DATA_VA : IPA(TARGET_GPA)) + OFFSET;
+}
+
+/* L1 */
+
+static const char *l1_skip_reason(const struct update_row *row, const struct s2_geometry *geo)
+{
+	u64 hafdbs = SYS_FIELD_GET(ID_AA64MMFR1_EL1, HAFDBS,
+				   read_sysreg_s(SYS_ID_AA64MMFR1_EL1));
+
+	if (hafdbs < ID_AA64MMFR1_EL1_HAFDBS_AF)
+		return "the VM has no FEAT_HAFDBS";
+	if (row->needs_dbm && hafdbs < ID_AA64MMFR1_EL1_HAFDBS_DBM)
+		return "the VM has no hardware dirty state (ID_AA64MMFR1_EL1.HAFDBS)";
+	if (row_walks(row) && SYS_FIELD_GET(ID_AA64MMFR0_EL1, TGRAN4, nested_mmfr0()) ==
+			      ID_AA64MMFR0_EL1_TGRAN4_NI)
+		return "L2's tables need 4K at stage 1";
+	if (row->access == ATOMIC && !SYS_FIELD_GET(ID_AA64ISAR0_EL1, ATOMIC,
+						    read_sysreg_s(SYS_ID_AA64ISAR0_EL1)))
+		return "the VM has no FEAT_LSE";
+
+	return s2_geometry_missing(geo);
+}
+
+static struct s2_geometry row_geo(const struct update_row *row)
+{
+	switch (row->shape) {
+	case PAGE_16K:
+		return (struct s2_geometry) { .page_shift = 14, .ia_bits = 40, .start = 2 };
+	case PAGE_64K:
+		return (struct s2_geometry) { .page_shift = 16, .ia_bits = 40, .start = 2 };
+	case BLOCK_2M:
+	case CONTIG_4K:
+		return (struct s2_geometry) { .page_shift = 12, .ia_bits = 40, .start = 1 };
+	default:
+		return s2_default_geometry();
+	}
+}
+
+/* L2's stage 1; the data's last table is in the target page. Returns its descriptor. */
+static u64 *l1_build_s1(const struct update_row *row)
+{
+	u64 attr = PTE_AF | PTE_SHARED | PTE_TYPE_PAGE | PTE_VALID, table = PTE_VALID | BIT(1);
+	u64 *root = nested_va(&l1_mem, S1_ROOT_GPA), *code_l2 = root + 512, *code_l3 = root + 1024;
+	u64 *data_l2 = nested_va(&l1_mem, S1_DATA_L2_GPA);
+	u64 *data_l3 = nested_va(&l1_mem, TARGET_GPA);
+	u64 code = IPA(CODE_GPA) + 2 * VA_DELTA, data = S1_DATA_VA, *desc;
+
+	root[(code >> 30) & 511] = (IPA(S1_ROOT_GPA) + SZ_4K) | table;
+	code_l2[(code >> 21) & 511] = (IPA(S1_ROOT_GPA) + SZ_8K) | table;
+	code_l3[(code >> 12) & 511] = IPA(CODE_GPA) | attr;
+
+	root[(data >> 30) & 511] = IPA(S1_DATA_L2_GPA) | table;
+	data_l2[(data >> 21) & 511] = IPA(TARGET_GPA) | table;
+	desc = &data_l3[(data >> 12) & 511];
+	*desc = IPA(S1_DATA_GPA) | attr;
+	if (row->access == WALK_UPDATE)
+		*desc &= ~PTE_AF;
+	dsb(ish);
+
+	return desc;
+}
+
+/* Returns the descriptor of the target page. */
+static u64 *l1_build_s2(const struct update_row *row, struct s2_mmu *s2)
+{
+	u64 attrs = S2_ATTR_DEFAULT, size = 1, *desc, *from, page;
+	struct s2_geometry geo = row_geo(row);
+	int leaf = row->shape == BLOCK_2M ? 2 : 3;
+
+	s2_init(s2, &l1_mem, &geo, VMID);
+	s2->vtcr |= row->vtcr;
+	s2_map(s2, IPA(CODE_GPA), CODE_GPA, SZ_64K, 3, S2_ATTR_DEFAULT);
+	s2_map(s2, IPA(S1_ROOT_GPA), S1_ROOT_GPA, 3 * SZ_4K, 3, S2_ATTR_DEFAULT);
+	s2_map(s2, IPA(S1_DATA_L2_GPA), S1_DATA_L2_GPA, 1, 3, S2_ATTR_DEFAULT);
+	s2_map(s2, IPA(S1_DATA_GPA), S1_DATA_GPA, 1, 3, S2_ATTR_DEFAULT);
+
+	if (row->shape == CONTIG_4K) {
+		attrs |= S2_DESC_CONTIG;
+		size = BIT(s2_contig_shift(&geo, 3));
+	}
+	attrs = (attrs & ~row->clear) | row->set;
+	s2_map(s2, IPA(TARGET_GPA), TARGET_GPA, size, leaf, attrs);
+	desc = s2_desc(s2, IPA(TARGET_GPA), leaf);
+	if (!row->frozen)
+		return desc;
+
+	page = BIT(geo.page_shift);
+	from = (u64 *)((u64)desc & ~(page - 1));
+	memcpy(nested_va(&frozen_mem, FROZEN_GPA), from, page);
+	*s2_desc(s2, IPA(TARGET_GPA), 2) = FROZEN_GPA | S2_DESC_VALID | S2_DESC_TABLE;
+	dsb(ish);
+
+	return nested_va(&frozen_mem, FROZEN_GPA) + ((void *)desc - (void *)from);
+}
+
+static enum l2_stub access_stub(enum access access)
+{
+	switch (access) {
+	case STORE:
+		return L2_STUB_STORE;
+	case ATOMIC:
+		return L2_STUB_ATOMIC;
+	case FETCH:
+		return L2_STUB_EXEC;
+	case ZVA:
+		return L2_STUB_DC_ZVA;
+	case CIVAC:
+		return L2_STUB_DC_CIVAC;
+	default:
+		return L2_STUB_LOAD;
+	}
+}
+
+static void l1_init_l2(const struct update_row *row, struct l2_vcpu *l2, struct s2_mmu *s2)
+{
+	u64 code = IPA(CODE_GPA) + (row_walks(row) ? 2 * VA_DELTA : 0);
+	u64 ps = FIELD_GET(VTCR_EL2_PS, s2_vtcr(&s2->geo));
+
+	l2_init(l2, s2, code);
+	l2->pc += l2_stub_offset(access_stub(row->access));
+	l2->regs[0] = row_va(row);
+	l2->regs[2] = STORE_VALUE;
+	l2->mair = MAIR_ATTRIDX(MAIR_ATTR_NORMAL, 0);
+	/* DC ZVA on Device memory is an Alignment fault: L2's memory is Normal by default. */
+	if (!row_walks(row)) {
+		l2->hcr |= HCR_EL2_DC;
+		return;
+	}
+
+	l2->sctlr |= SCTLR_ELx_M | SCTLR_ELx_C | SCTLR_ELx_I;
+	l2->tcr = TCR_T0SZ(S1_IA_BITS) | TCR_IRGN0_WBWA | TCR_ORGN0_WBWA | TCR_SH0_INNER |
+		  TCR_TG0_4K | TCR_EPD1_MASK | ps << TCR_IPS_SHIFT;
+	if (row->access == WALK_UPDATE)
+		l2->tcr |= TCR_HA;
+	l2->ttbr0 = IPA(S1_ROOT_GPA);
+}
+
+/* One AT about L2, whose registers are set as for an entry. */
+static u64 l1_at(const struct update_row *row, const struct l2_vcpu *l2)
+{
+	u64 hcr = read_sysreg(hcr_el2), par;
+
+	write_sysreg_s(l2->sctlr, SYS_SCTLR_EL12);
+	write_sysreg_s(l2->tcr, SYS_TCR_EL12);
+	write_sysreg_s(l2->mair, SYS_MAIR_EL12);
+	write_sysreg_s(l2->ttbr0, SYS_TTBR0_EL12);
+	write_sysreg(l2->s2->vtcr, vtcr_el2);
+	write_sysreg(l2->s2->vttbr, vttbr_el2);
+	write_sysreg(l2->hcr, hcr_el2);
+	isb();
+	if (row->access == AT_READ)
+		write_sysreg_s(row_va(row), OP_AT_S12E1R);
+	else if (row->access == AT_WRITE)
+		write_sysreg_s(row_va(row), OP_AT_S12E1W);
+	else
+		write_sysreg_s(row_va(row), OP_AT_S1E1R);
+	isb();
+	par = read_sysreg(par_el1);
+	write_sysreg(hcr, hcr_el2);
+	isb();
+
+	return par;
+}
+
+/* OR of all entries of a contiguous run. */
+static u64 l1_run_bits(const struct update_row *row, const u64 *desc)
+{
+	u64 bits = 0;
+	int i;
+
+	for (i = 0; row->shape == CONTIG_4K && i < 16; i++)
+		bits |= READ_ONCE(desc[i]);
+	return bits;
+}
+
+static void l1_prepare_data(u64 *data)
+{
+	*data = LOAD_VALUE;
+	nested_sync_cache(data, sizeof(*data));
+}
+
+static u64 *l1_data(const struct update_row *row)
+{
+	return nested_va(&l1_mem, (row_walks(row) ? S1_DATA_GPA : TARGET_GPA) + OFFSET);
+}
+
+static void l1_access(u64 index, u64 access)
+{
+	struct update_row copy = rows[index], *row = &copy;
+	struct s2_geometry geo = row_geo(row);
+	u64 *desc, *s1_desc, *data;
+	struct l2_vcpu l2;
+	const char *skip;
+	struct s2_mmu s2;
+
+	row->access = access;
+	data = l1_data(row);
+	skip = l1_skip_reason(row, &geo);
+	if (skip)
+		NESTED_GUEST_SKIP(skip);
+
+	l2_stubs_install(nested_va(&l1_mem, CODE_GPA), SZ_64K);
+	l1_prepare_data(data);
+	s1_desc = l1_build_s1(row);
+	if (!row_walks(row))
+		l1_prepare_data(data);
+	desc = l1_build_s2(row, &s2);
+	l1_init_l2(row, &l2, &s2);
+	report.before = READ_ONCE(*desc);
+	report.s1_before = READ_ONCE(*s1_desc);
+	GUEST_SYNC(SYNC_BUILT);
+
+	if (row_ats(row))
+		report.par = l1_at(row, &l2);
+	else
+		l2_enter(&l2);
+
+	/* Unreadable by L1, too. */
+	if (row->frozen != NO_ACCESS_HOST)
+		report.after = READ_ONCE(*desc);
+	report.s1_after = READ_ONCE(*s1_desc);
+	report.others = l1_run_bits(row, desc);
+	report.exit = l2.exit;
+	report.loaded = l2.regs[1];
+	nested_sync_cache(data, sizeof(*data));
+	report.data = *data;
+	GUEST_ASSERT(l1_mem.used <= TARGET_OFFSET);
+	GUEST_DONE();
+}
+
+/* A stub, by its name; returns the descriptor afterwards. */
+static u64 l1_once(struct l2_vcpu *l2, enum access access, const u64 *desc)
+{
+	l2->pc = IPA(CODE_GPA) + l2_stub_offset(access_stub(access));
+	l2_enter(l2);
+	GUEST_ASSERT(l2_exit_is_hvc(&l2->exit, L2_HVC_DONE));
+
+	return READ_ONCE(*desc);
+}
+
+/*
+ * The way of a page under L1's dirty log. The first load fills what is cached of the translation:
+ * it must not be so writable that the store goes unnoticed.
+ */
+static void l1_clean_again(u64 index)
+{
+	const struct update_row *row = &rows[index];
+	struct s2_geometry geo = row_geo(row);
+	const char *skip = l1_skip_reason(row, &geo);
+	u64 *desc, clean, *data = l1_data(row);
+	struct l2_vcpu l2;
+	struct s2_mmu s2;
+	int i;
+
+	if (skip)
+		NESTED_GUEST_SKIP(skip);
+
+	l2_stubs_install(nested_va(&l1_mem, CODE_GPA), SZ_64K);
+	l1_prepare_data(data);
+	desc = l1_build_s2(row, &s2);
+	clean = READ_ONCE(*desc);
+	l1_init_l2(row, &l2, &s2);
+
+	for (i = 0; i < 3; i++) {
+		l2.regs[2] = STORE_VALUE + i;
+		GUEST_ASSERT_EQ(l1_once(&l2, LOAD, desc), clean);
+		GUEST_ASSERT_EQ(l1_once(&l2, STORE, desc), clean | W);
+		/* Dirty: writes go on, and nothing changes. */
+		l2.regs[2] = STORE_VALUE + i + 100;
+		GUEST_ASSERT_EQ(l1_once(&l2, STORE, desc), clean | W);
+		GUEST_ASSERT_EQ(l1_once(&l2, LOAD, desc), clean | W);
+		GUEST_ASSERT_EQ(l2.regs[1], STORE_VALUE + i + 100);
+
+		GUEST_ASSERT(__sync_bool_compare_and_swap(desc, clean | W, clean));
+		s2_tlbi(&s2, OP_TLBI_IPAS2E1IS, s2_tlbi_ipa(IPA(TARGET_GPA), 0));
+		s2_tlbi(NULL, OP_TLBI_VMALLE1IS, 0);
+	}
+	GUEST_DONE();
+}
+
+/*
+ * Races. L2 code of vCPUs 0 and 1 writes its counter to a word of its own in one page, whose VA is
+ * RACE_VA for L1's vCPU 2 as well, there by the GPA.
+ */
+#define RACE_GPA		0xb0000000UL
+#define RACE_GVA		0x6000000000UL
+#define RACE_SLOT		3
+#define RACE_SIZE		SZ_128K		/* two pages of any size */
+#define RACE_VA			0x7000000000UL
+#define RACE_IPA		0x61200000UL
+#define RACE_ROUNDS		60
+#define RACE_WRITERS		2
+
+static struct nested_mem race_mem = {
+	.gva = RACE_GVA, .gpa = RACE_GPA, .size = RACE_SIZE,
+};
+
+static u64 race_stop, race_started;
+static struct s2_mmu *race_s2;
+
+static void l2_race_writer(u64 id)
+{
+	u64 *word = (u64 *)RACE_VA + id, n = 0;
+
+	__sync_fetch_and_add(&race_started, 1);
+	while (!READ_ONCE(race_stop))
+		WRITE_ONCE(*word, ++n);
+}
+
+static void l1_race_writer(struct l2_vcpu *l2, u64 id)
+{
+	u64 hafdbs = SYS_FIELD_GET(ID_AA64MMFR1_EL1, HAFDBS,
+				   read_sysreg_s(SYS_ID_AA64MMFR1_EL1));
+
+	if (hafdbs < ID_AA64MMFR1_EL1_HAFDBS_DBM)
+		NESTED_GUEST_SKIP("the VM has no hardware dirty state (ID_AA64MMFR1_EL1.HAFDBS)");
+
+	l2->regs[0] = id;
+	for (;;) {
+		l2_enter(l2);
+		if (l2_exit_is_hvc(&l2->exit, L2_HVC_DONE))
+			break;
+		/* The page is away, between break and make. Or this is the end of a failed test. */
+		GUEST_ASSERT_EQ(l2->exit.esr & ESR_ELx_FSC, ESR_ELx_FSC_FAULT_L(3));
+		if (READ_ONCE(race_stop))
+			break;
+	}
+	GUEST_DONE();
+}
+
+/* What a writer has written, in either page. */
+static u64 race_word(u64 page, unsigned int id)
+{
+	u64 *words = nested_va(&race_mem, RACE_GPA + page);
+
+	return READ_ONCE(words[id]);
+}
+
+static void l1_wait_for_writers(void)
+{
+	while (READ_ONCE(race_started) != RACE_WRITERS && !READ_ONCE(race_stop))
+		cpu_relax();
+}
+
+/* A compare-and-swap that insists; returns what was there. */
+static u64 l1_clear_bits(u64 *desc, u64 bits)
+{
+	u64 old;
+
+	do {
+		old = READ_ONCE(*desc);
+	} while (!__sync_bool_compare_and_swap(desc, old, old & ~bits));
+
+	return old;
+}
+
+static void l1_race_tlbi(void)
+{
+	s2_tlbi(race_s2, OP_TLBI_IPAS2E1IS, s2_tlbi_ipa(RACE_IPA, 0));
+	s2_tlbi(NULL, OP_TLBI_VMALLE1IS, 0);
+}
+
+/* Rounds differ in when L1 comes to change the descriptor. */
+static void race_pause(unsigned int round)
+{
+	unsigned int i;
+
+	for (i = 0; i < (round * 7) % 300; i++)
+		cpu_relax();
+}
+
+/* Until each writer has written to a page; on one CPU it takes until L0 preempts L1. */
+static void race_wait(u64 page)
+{
+	u64 before[RACE_WRITERS];
+	unsigned int i;
+
+	for (i = 0; i < RACE_WRITERS; i++)
+		before[i] = race_word(page, i);
+	for (i = 0; i < RACE_WRITERS; i++)
+		while (race_word(page, i) == before[i] && !READ_ONCE(race_stop))
+			cpu_relax();
+}
+
+static void l1_race_clean(u64 arg)
+{
+	u64 *desc = s2_desc(race_s2, RACE_IPA, 3);
+	unsigned int round;
+
+	l1_wait_for_writers();
+	for (round = 0; round < RACE_ROUNDS; round++) {
+		race_pause(round);
+		l1_clear_bits(desc, round & 1 ? W | AF : W);
+		l1_race_tlbi();
+
+		/* From here on, no write goes by unnoticed. */
+		race_wait(0);
+		dmb(ish);
+		GUEST_ASSERT_EQ(READ_ONCE(*desc) & (W | AF), W | AF);
+	}
+	WRITE_ONCE(race_stop, 1);
+	GUEST_DONE();
+}
+
+static void l1_race_replace(u64 arg)
+{
+	u64 page = BIT(race_s2->geo.page_shift), *desc = s2_desc(race_s2, RACE_IPA, 3);
+	u64 clean = READ_ONCE(*desc) & ~(W | AF), cur, other, old;
+	unsigned int round;
+
+	l1_wait_for_writers();
+	for (round = 0; round < RACE_ROUNDS; round++) {
+		cur = round & 1 ? page : 0;
+		other = page - cur;
+
+		/* Break: an update that comes now must not bring the old one back. */
+		old = __sync_lock_test_and_set(desc, 0);
+		GUEST_ASSERT_EQ(s2_desc_pa(&race_s2->geo, old), RACE_GPA + cur);
+		race_pause(round);
+		GUEST_ASSERT_EQ(READ_ONCE(*desc), 0);
+		l1_race_tlbi();
+		GUEST_ASSERT_EQ(READ_ONCE(*desc), 0);
+
+		/* Make: the other page, clean. The first one is out of reach. */
+		WRITE_ONCE(*desc, clean + other);
+		dsb(ish);
+		old = race_word(cur, 0) + race_word(cur, 1);
+		race_wait(other);
+		GUEST_ASSERT_EQ(race_word(cur, 0) + race_word(cur, 1), old);
+		GUEST_ASSERT_EQ(READ_ONCE(*desc), (clean + other) | W | AF);
+	}
+	WRITE_ONCE(race_stop, 1);
+	GUEST_DONE();
+}
+
+/* Host */
+
+static u64 expected_esr(const struct update_row *row)
+{
+	u64 esr = ESR_ELx_IL | row->fsc;
+	bool write = row->access == STORE || row->access == ATOMIC || row->access == ZVA;
+
+	if (!row->fsc)
+		return ESR_ELx_IL | (ESR_ELx_EC_HVC64 << ESR_ELx_EC_SHIFT) | L2_HVC_DONE;
+	esr |= ESR_ELx_EC_DABT_LOW << ESR_ELx_EC_SHIFT;
+
+	return esr | (row_walks(row) ? ESR_ELx_S1PTW : write ? ESR_ELx_WNR : 0);
+}
+
+static bool check_exit(const struct update_row *row, const struct l2_exit *exit)
+{
+	u64 mask = ESR_ELx_EC_MASK | ESR_ELx_IL | ESR_ELx_FSC | ESR_ELx_S1PTW | ESR_ELx_WNR;
+	bool ok;
+
+	ok = nested_check("vector", exit->vector, VECTOR_SYNC_LOWER_64, ~0UL);
+	if (!row->fsc)
+		return ok & nested_check("ESR_EL2", exit->esr, expected_esr(row), ~0UL);
+
+	/* What WnR says of an update of a stage-1 descriptor is not what was refused. */
+	if (row_walks(row))
+		mask &= ~ESR_ELx_WNR;
+	ok &= nested_check("ESR_EL2", exit->esr, expected_esr(row), mask);
+	ok &= nested_check("FAR_EL2", exit->far, row_va(row), ~0UL);
+	return ok;
+}
+
+static bool check_par(const struct update_row *row, u64 par)
+{
+	u64 fault = SYS_PAR_EL1_F | SYS_PAR_EL1_RES1 | SYS_PAR_EL1_S | (u64)row->fsc << 1;
+
+	if (row->fsc)
+		return nested_check("PAR_EL1", par, fault, ~SYS_PAR_EL1_F1_IMPDEF);
+
+	return nested_check("PAR_EL1", par,
+			    row->access == AT_WALK ? IPA(S1_DATA_GPA) : TARGET_GPA,
+			    SYS_PAR_EL1_F | SYS_PAR_EL1_PA);
+}
+
+static bool check_data(const struct update_row *row, const struct l1_report *r)
+{
+	bool loads = row->access == LOAD || row->access == ATOMIC || row->access == WALK;
+	u64 data = LOAD_VALUE;
+	bool ok = true;
+
+	if (!row->fsc && loads)
+		ok = nested_check("value loaded", r->loaded, LOAD_VALUE, ~0UL);
+	if (!row->fsc && row->access == STORE)
+		data = STORE_VALUE;
+	if (!row->fsc && row->access == ATOMIC)
+		data += STORE_VALUE;
+	if (!row->fsc && row->access == ZVA)
+		data = 0;
+
+	return ok & nested_check("value in memory", r->data, data, ~0UL);
+}
+
+static bool check_access(const struct update_row *row, const struct l1_report *r)
+{
+	u64 after = r->after;
+	bool ok;
+
+	/* One that is updated for the others: only changes count. */
+	if (row->shape == CONTIG_4K)
+		after |= r->others & (AF | W);
+
+	ok = row_ats(row) ? check_par(row, r->par) : check_exit(row, &r->exit);
+	ok &= check_data(row, r);
+	if (row->frozen != NO_ACCESS_HOST)
+		ok &= nested_check("descriptor", after, r->before | row->sets, ~row->may_set);
+	if (row_walks(row))
+		ok &= nested_check("stage-1 descriptor", r->s1_after,
+				   r->s1_before | (row->access == WALK_UPDATE && !row->fsc ?
+						   PTE_AF : 0), ~0UL);
+	return ok;
+}
+
+static void freeze(struct kvm_vm *vm, enum frozen how)
+{
+	void *hva = addr_gpa2hva(vm, FROZEN_GPA);
+
+	switch (how) {
+	case READ_ONLY_SLOT:
+		memslot2region(vm, FROZEN_SLOT)->region.flags |= KVM_MEM_READONLY;
+		vm_mem_region_reload(vm, FROZEN_SLOT);
+		break;
+	case READ_ONLY_HOST:
+		TEST_ASSERT(!mprotect(hva, SZ_64K, PROT_READ), "mprotect() failed, errno %d",
+			    errno);
+		break;
+	case NO_ACCESS_HOST:
+		TEST_ASSERT(!mprotect(hva, SZ_64K, PROT_NONE), "mprotect() failed, errno %d",
+			    errno);
+		break;
+	default:
+		break;
+	}
+}
+
+static int run_l1(unsigned int n, void *l1, const char **reason)
+{
+	struct kvm_vcpu *vcpu;
+	struct ucall uc;
+	struct kvm_vm *vm;
+	int ret;
+
+	vm = nested_vm_create(1, l1, &vcpu);
+	vcpu_args_set(vcpu, 2, (u64)flat[n].index, (u64)flat[n].access);
+	nested_mem_create(vm, &l1_mem, L1_SLOT, 0);
+	l1_mem.used = ARENA_OFFSET;
+	nested_mem_sync(vm, &l1_mem, (gva_t)&l1_mem);
+	nested_mem_create(vm, &frozen_mem, FROZEN_SLOT, 0);
+	nested_mem_sync(vm, &frozen_mem, (gva_t)&frozen_mem);
+
+	ret = nested_run_vcpu(vcpu, &uc, reason);
+	if (ret == NESTED_SYNC) {
+		freeze(vm, rows[flat[n].index].frozen);
+		ret = nested_run_vcpu(vcpu, &uc, reason);
+	}
+	sync_global_from_guest(vm, report);
+	kvm_vm_free(vm);
+
+	return ret;
+}
+
+static int run_access_row(unsigned int n, const char **reason)
+{
+	struct update_row row = rows[flat[n].index];
+	int ret = run_l1(n, l1_access, reason);
+
+	row.access = flat[n].access;
+	if (ret == NESTED_PASS && !check_access(&row, &report))
+		ret = NESTED_FAIL;
+	return ret;
+}
+
+static int run_clean_again(unsigned int n, const char **reason)
+{
+	return run_l1(n, l1_clean_again, reason);
+}
+
+struct race_thread {
+	pthread_t thread;
+	struct kvm_vcpu *vcpu;
+	const char *reason;
+	int ret;
+};
+
+static void *race_thread(void *arg)
+{
+	struct race_thread *t = arg;
+	struct ucall uc;
+	u64 stop = 1;
+
+	t->ret = nested_run_vcpu(t->vcpu, &uc, &t->reason);
+	/* The others would wait for it. */
+	if (t->ret != NESTED_PASS)
+		write_guest_global(t->vcpu->vm, race_stop, stop);
+	return NULL;
+}
+
+/* The page of the race: read-only for L1's tables, clean, for two writers. */
+static void map_race(struct nested_env *env)
+{
+	struct kvm_vm *vm = env->vm;
+
+	nested_mem_create(vm, &race_mem, RACE_SLOT, 0);
+	nested_mem_sync(vm, &race_mem, (gva_t)&race_mem);
+	nested_env_map_s1(env, RACE_VA, RACE_IPA, 1, 0);
+	s2_map(env->s2, RACE_IPA, RACE_GPA, 1, 3, (S2_ATTR_DEFAULT & ~W) | DBM);
+	env->s2->vtcr |= HD;
+	write_guest_global(vm, race_s2, (struct s2_mmu *)env->s2_gva);
+}
+
+static int run_race(void *l1, const char **reason)
+{
+	struct race_thread threads[RACE_WRITERS + 1] = {};
+	struct kvm_vcpu *vcpus[RACE_WRITERS + 1];
+	struct nested_env env;
+	struct kvm_vm *vm;
+	unsigned int i;
+
+	vm = nested_vm_create(RACE_WRITERS + 1, l1_race_writer, vcpus);
+	nested_env_create(&env, vm, NULL);
+	for (i = 0; i < RACE_WRITERS; i++)
+		vcpu_args_set(vcpus[i], 2, nested_env_add_l2(&env, l2_race_writer), (u64)i);
+	vcpu_arch_set_entry_point(vcpus[RACE_WRITERS], l1);
+	map_race(&env);
+	nested_env_finish(&env);
+
+	for (i = 0; i <= RACE_WRITERS; i++) {
+		threads[i].vcpu = vcpus[i];
+		pthread_create(&threads[i].thread, NULL, race_thread, &threads[i]);
+	}
+	for (i = 0; i <= RACE_WRITERS; i++) {
+		pthread_join(threads[i].thread, NULL);
+		if (threads[i].ret == NESTED_SKIP) {
+			*reason = threads[i].reason;
+			return NESTED_SKIP;
+		}
+		if (threads[i].ret != NESTED_PASS)
+			return NESTED_FAIL;
+	}
+
+	kvm_vm_free(vm);
+
+	return NESTED_PASS;
+}
+
+static int run_race_clean(unsigned int n, const char **reason)
+{
+	return run_race(l1_race_clean, reason);
+}
+
+static int run_race_replace(unsigned int n, const char **reason)
+{
+	return run_race(l1_race_replace, reason);
+}
+
+static int run_row(unsigned int n, const char **reason)
+{
+	const struct update_row *row = &rows[flat[n].index];
+
+	return row->run ? row->run(n, reason) : run_access_row(n, reason);
+}
+
+static void flatten_row(unsigned int index, enum access access)
+{
+	struct flat_row *row = &flat[nr_flat++];
+	int ret;
+
+	row->index = index;
+	row->access = access;
+	if (rows[index].run)
+		ret = asprintf(&row->desc, "%s", rows[index].desc);
+	else
+		ret = asprintf(&row->desc, "%s: %s", rows[index].desc, access_names[access]);
+	TEST_ASSERT(ret > 0, "asprintf() failed");
+}
+
+int main(int argc, char *argv[])
+{
+	struct nested_suite suite = {
+		.name = "nested_hw_update",
+		.rows = flat, .row_size = sizeof(flat[0]),
+		.run = run_row, .timeout_s = 20,
+	};
+	enum access access;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		if (rows[i].run)
+			flatten_row(i, 0);
+		for (access = 0; access < NR_ACCESSES; access++)
+			if (rows[i].accesses & BIT(access))
+				flatten_row(i, access);
+	}
+	suite.nr_rows = nr_flat;
+
+	return nested_main(argc, argv, &suite);
+}
