@@ -1,0 +1,1021 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * nested_vncr - an L1 hypervisor gives its L2 an EL2: accesses through L1's VNCR_EL2
+ *
+ * With HCR_EL2.{NV,NV2} = {1,1} what L2 does to many EL2 registers is a load or a store in the page
+ * that VNCR_EL2 points to, by a VA of L1's EL2&0 regime. L2 takes itself for a hypervisor and reads
+ * and writes such registers, on L1's commands. L1 looks whether the values are at their offsets in
+ * its page. Where its tables refuse, L1 has to get a Data Abort with ESR_EL2.VNCR, class "current
+ * EL", by the vector for a lower one, as often as L2 tries; after a repair L2 has to go on.
+ *
+ * The page is at a VA in the upper range, which L1 has no other use for and has tables of one entry
+ * for at each level. It is there twice, A and B, with different contents.
+ *
+ * Seen to fail: with ESR_ELx.VNCR not set; with FAR_EL2 that of the page; with TLBI by VA ignored;
+ * with SCTLR_EL2.M, or VNCR_EL2 itself, not part of a hit; with notifiers that drop no entry.
+ *
+ * Locking: rows with two vCPUs run them in turn, but for the race, which has a thread for each;
+ * what they share are descriptors and registers' values, by single-copy atomic accesses.
+ */
+#include <pthread.h>
+#include <sched.h>
+#include <sys/mman.h>
+
+#include "kselftest.h"
+#include "kvm_util.h"
+#include "nested.h"
+#include "processor.h"
+#include "test_util.h"
+#include "ucall.h"
+
+#include <asm/sysreg.h>
+
+/* L1 memory: tables of levels 0..3, then the VNCR pages, 64K apart. */
+#define VNCR_GPA		0x9c000000UL
+#define VNCR_GVA		0x5000000000UL
+#define VNCR_SLOT		1
+#define VNCR_MEM_SIZE		SZ_1M
+#define TABLE_GPA(level)	(VNCR_GPA + (level) * SZ_64K)
+#define PAGE_A			(VNCR_GPA + 4 * SZ_64K)
+#define PAGE_B			(VNCR_GPA + 5 * SZ_64K)
+
+/* A slot that becomes read-only. */
+#define RO_GPA			0xa4000000UL
+#define RO_GVA			0x5800000000UL
+#define RO_SLOT			2
+
+#define HOLE_GPA		0xf0000000UL
+#define HIGH_BIT		BIT(36)
+#define VNCR_VA			0xffff7a8345678000UL
+
+#define ATTRS			(PTE_ATTRINDX(MT_NORMAL) | PTE_SHARED | PTE_AF | PTE_VALID | BIT(1))
+#define TABLE			(PTE_VALID | BIT(1))
+#define AP2			BIT(7)
+#define DBM			BIT(51)
+#define TCR_1_MASK		GENMASK(31, 16)
+#define TCR_1			(16UL << 16 | BIT(24) | BIT(26) | 3UL << 28 | 2UL << 30)
+#define TCR_EPD1		BIT(23)
+#define TCR_HD			BIT(40)
+
+#define PATTERN(page, n)	(0x1100000000000000UL * ((page) + 1) + 0x0101 * (n))
+
+/* Registers that L2 takes for its own, and where they are (Arm ARM, FEAT_NV2). */
+#define REG_ACCESSORS(reg)						\
+	static u64 l2_get_##reg(void) { return read_sysreg_s(SYS_##reg); }	\
+	static void l2_set_##reg(u64 val) { write_sysreg_s(val, SYS_##reg); }
+REG_ACCESSORS(VMPIDR_EL2)
+REG_ACCESSORS(CNTVOFF_EL2)
+REG_ACCESSORS(VTTBR_EL2)
+REG_ACCESSORS(VTCR_EL2)
+REG_ACCESSORS(HCR_EL2)
+REG_ACCESSORS(HSTR_EL2)
+REG_ACCESSORS(VPIDR_EL2)
+REG_ACCESSORS(TPIDR_EL2)
+REG_ACCESSORS(VNCR_EL2)
+REG_ACCESSORS(SCTLR_EL12)
+REG_ACCESSORS(TTBR0_EL12)
+REG_ACCESSORS(SP_EL1)
+REG_ACCESSORS(VBAR_EL12)
+
+#define REG(reg, o)							\
+	{ .name = #reg, .offset = o, .get = l2_get_##reg, .set = l2_set_##reg }
+
+static const struct vncr_reg {
+	const char *name;
+	u32 offset;
+	u64 (*get)(void);
+	void (*set)(u64 val);
+} regs[] = {
+	REG(VMPIDR_EL2, 0x050),
+	REG(CNTVOFF_EL2, 0x060),
+	REG(VTTBR_EL2, 0x020),
+	REG(VTCR_EL2, 0x040),
+	REG(HCR_EL2, 0x078),
+	REG(HSTR_EL2, 0x080),
+	REG(VPIDR_EL2, 0x088),
+	REG(TPIDR_EL2, 0x090),
+	REG(VNCR_EL2, 0x0b0),
+	REG(SCTLR_EL12, 0x110),
+	REG(TTBR0_EL12, 0x200),
+	REG(SP_EL1, 0x240),
+	REG(VBAR_EL12, 0x250),
+};
+
+#define REG_VTTBR	2
+#define REG_TPIDR	7
+
+enum place {
+	PLACE_A,
+	HOLE,
+	READ_ONLY,
+};
+
+enum tlbi {
+	VAE2IS, VALE2IS, ALLE2IS, VMALLE1IS, VAE1IS, VAAE1IS, VAALE1IS, VAE2, ALLE2, VMALLE1,
+	RVAE2IS, VAE2OS, ALLE2OS,
+};
+
+enum need {
+	NEED_HAF	= BIT(0),
+	NEED_DBM	= BIT(1),
+	NEED_RANGE	= BIT(2),
+	NEED_OS		= BIT(3),
+	NEED_LSE	= BIT(4),
+};
+
+struct vncr_row {
+	const char *desc;
+	void *l1;
+	int (*host)(unsigned int n, const char **reason);	/* NULL: one vCPU to its end */
+	unsigned int need;
+	bool each_way;		/* three rows: read; write; write with @after_use */
+	bool write;
+	bool after_use;		/* spoilt after L2 has used the page */
+
+	/* One descriptor, at @level, or TCR_EL2, or where TTBR1_EL2 points. */
+	int level;
+	u64 clear;
+	u64 set;
+	enum place place;	/* what the descriptor, or TTBR1_EL2 for level -1, points to */
+	u64 tcr;
+	bool ips32;
+	u64 fsc;		/* 0: no abort */
+	u64 desc_sets;
+
+	enum tlbi tlbi;
+};
+
+static void l1_registers(u64 n);
+static void l1_fault(u64 n, u64 write, u64 after_use);
+static void l1_tlbi(u64 n);
+static void l1_lower_range(u64 n);
+static void l1_count(u64 n);
+static void l1_mmu_off(u64 n);
+static void l1_change_vncr(u64 n);
+static int run_migrate(unsigned int n, const char **reason);
+static int run_two_vcpus(unsigned int n, const char **reason);
+static int run_madvise(unsigned int n, const char **reason);
+static int run_mmu_off(unsigned int n, const char **reason);
+static int run_remote(unsigned int n, const char **reason);
+static int run_race(unsigned int n, const char **reason);
+
+#define FAULT(d, ...)		{ .desc = d, .l1 = l1_fault, .each_way = true, __VA_ARGS__ }
+#define FSC(x)			.fsc = ESR_ELx_FSC_##x
+#define INVALID(l)		.level = (l), .clear = ~0UL
+#define CLEAR(l, b)		.level = (l), .clear = (b)
+#define SET(l, b)		.level = (l), .set = (b)
+#define POINT(l, p)		.level = (l), .place = (p)
+#define TLBI(op, ...)								\
+	{ .desc = "TLBI " #op, .l1 = l1_tlbi, .tlbi = op, __VA_ARGS__ }
+#define REMOTE(op, ...)								\
+	{ .desc = "TLBI " #op " on another vCPU", .l1 = l1_tlbi, .host = run_remote,	\
+	  .tlbi = op, __VA_ARGS__ }
+
+static const struct vncr_row rows[] = {
+	{ .desc = "registers are at their offsets", .l1 = l1_registers },
+	{ .desc = "page in the lower VA range", .l1 = l1_lower_range },
+	{ .desc = "L1 changes VNCR_EL2", .l1 = l1_change_vncr },
+
+	/* Aborts. The level is that of L1's stage 1. */
+	FAULT("unmapped at level 0", INVALID(0), FSC(FAULT_L(0))),
+	FAULT("unmapped at level 1", INVALID(1), FSC(FAULT_L(1))),
+	FAULT("unmapped at level 2", INVALID(2), FSC(FAULT_L(2))),
+	FAULT("unmapped at level 3", INVALID(3), FSC(FAULT_L(3))),
+	FAULT("EPD1", .level = -1, .tcr = TCR_EPD1, FSC(FAULT_L(0))),
+	FAULT("AF = 0", CLEAR(3, PTE_AF), FSC(ACCESS_L(3))),
+	FAULT("page beyond IPS", .ips32 = true, SET(3, HIGH_BIT), FSC(ADDRSZ_L(3))),
+	FAULT("table beyond IPS", .ips32 = true, SET(1, HIGH_BIT), FSC(ADDRSZ_L(1))),
+	{ .desc = "read-only: write", .l1 = l1_fault, .write = true, SET(3, AP2),
+	  FSC(PERM_L(3)) },
+	{ .desc = "read-only, after use: write", .l1 = l1_fault, .write = true,
+	  .after_use = true, SET(3, AP2), FSC(PERM_L(3)) },
+	{ .desc = "read-only table: write", .l1 = l1_fault, .write = true, SET(1, BIT(62)),
+	  FSC(PERM_L(3)) },
+	{ .desc = "read-only: read", .l1 = l1_fault, SET(3, AP2) },
+	FAULT("TTBR1 points to a hole", POINT(-1, HOLE), FSC(SEA_TTW(0))),
+	FAULT("level 2 table in a hole", POINT(1, HOLE), FSC(SEA_TTW(2))),
+	FAULT("level 3 table in a hole", POINT(2, HOLE), FSC(SEA_TTW(3))),
+	FAULT("page in a hole", POINT(3, HOLE), FSC(EXTABT)),
+	{ .desc = "page in a read-only slot: write", .l1 = l1_fault, .write = true,
+	  POINT(3, READ_ONLY), FSC(EXTABT) },
+	{ .desc = "page in a read-only slot: read", .l1 = l1_fault, POINT(3, READ_ONLY) },
+
+	/* Hardware updates of L1's descriptor. */
+	{ .desc = "AF = 0, TCR_EL2.HA: read", .l1 = l1_fault, .need = NEED_HAF, .tcr = TCR_HA,
+	  CLEAR(3, PTE_AF), .desc_sets = PTE_AF },
+	{ .desc = "clean, TCR_EL2.HD: read", .l1 = l1_fault, .need = NEED_DBM,
+	  .tcr = TCR_HA | TCR_HD, SET(3, AP2 | DBM) },
+	{ .desc = "clean, TCR_EL2.HD: write", .l1 = l1_fault, .need = NEED_DBM, .write = true,
+	  .tcr = TCR_HA | TCR_HD, SET(3, AP2 | DBM), .desc_sets = AP2 },
+
+	/* L1 gives VNCR_EL2's VA another page, in each way to say so. */
+	TLBI(VAE2IS), TLBI(VALE2IS), TLBI(ALLE2IS), TLBI(VMALLE1IS), TLBI(VAE1IS),
+	TLBI(VAAE1IS), TLBI(VAALE1IS), TLBI(VAE2), TLBI(ALLE2), TLBI(VMALLE1),
+	TLBI(RVAE2IS, .need = NEED_RANGE), TLBI(VAE2OS, .need = NEED_OS),
+	TLBI(ALLE2OS, .need = NEED_OS),
+	REMOTE(VAE2IS), REMOTE(ALLE2IS), REMOTE(VMALLE1IS), REMOTE(VAAE1IS),
+	REMOTE(RVAE2IS, .need = NEED_RANGE),
+	{ .desc = "race: L1 replaces the page while L2 writes", .l1 = l1_count,
+	  .host = run_race },
+
+	/* What the host does meanwhile. */
+	{ .desc = "the vCPU's thread moves between CPUs", .l1 = l1_count, .host = run_migrate },
+	{ .desc = "two vCPUs take turns on a CPU", .l1 = l1_count, .host = run_two_vcpus },
+	{ .desc = "madvise() on the page", .l1 = l1_count, .host = run_madvise },
+	{ .desc = "SCTLR_EL2.M is cleared and set", .l1 = l1_mmu_off, .host = run_mmu_off },
+};
+
+/* The rows as they are run. */
+static struct flat_row {
+	char *desc;
+	unsigned int index;
+	bool write;
+	bool after_use;
+} flat[3 * ARRAY_SIZE(rows)];
+static unsigned int nr_flat;
+
+static struct nested_mem vncr_mem = {
+	.gva = VNCR_GVA, .gpa = VNCR_GPA, .size = VNCR_MEM_SIZE,
+};
+
+static struct nested_mem ro_mem = {
+	.gva = RO_GVA, .gpa = RO_GPA, .size = SZ_64K,
+};
+
+/* A command for each L2 vCPU, and its result. */
+#define MAX_VCPUS	2
+
+enum l2_op {
+	OP_READ,
+	OP_WRITE,
+	OP_SYNC,	/* a ucall */
+	OP_SYNC_READ,	/* a ucall, a read, and a ucall */
+	OP_COUNT,	/* write, until told to stop */
+};
+
+static struct l2_command {
+	enum l2_op op;
+	unsigned int reg;
+	u64 value;
+} commands[MAX_VCPUS];
+
+static u64 race_stop, race_count;
+static struct l2_vcpu *l2s[MAX_VCPUS];
+
+#define SYNC_L1		2
+#define SYNC_L2		3
+
+/* L2 */
+
+static void l2_main(u64 id)
+{
+	struct l2_command *cmd = &commands[id];
+	u64 n, arg = 0;
+
+	for (;;) {
+		l2_hvc(arg);
+		switch (READ_ONCE(cmd->op)) {
+		case OP_READ:
+			WRITE_ONCE(cmd->value, regs[cmd->reg].get());
+			break;
+		case OP_WRITE:
+			regs[cmd->reg].set(cmd->value);
+			break;
+		case OP_SYNC:
+			GUEST_SYNC(SYNC_L2);
+			break;
+		case OP_SYNC_READ:
+			GUEST_SYNC(SYNC_L2);
+			WRITE_ONCE(cmd->value, regs[cmd->reg].get());
+			GUEST_SYNC(SYNC_L2);
+			break;
+		case OP_COUNT:
+			for (n = 1; !READ_ONCE(race_stop); n++) {
+				regs[REG_VTTBR].set(n);
+				WRITE_ONCE(race_count, n);
+			}
+			break;
+		}
+	}
+}
+
+/* L1 */
+
+static const char *l1_skip_reason(const struct vncr_row *row)
+{
+	u64 hafdbs = SYS_FIELD_GET(ID_AA64MMFR1_EL1, HAFDBS,
+				   read_sysreg_s(SYS_ID_AA64MMFR1_EL1));
+	u64 tlb = SYS_FIELD_GET(ID_AA64ISAR0_EL1, TLB, read_sysreg_s(SYS_ID_AA64ISAR0_EL1));
+
+	if (SYS_FIELD_GET(ID_AA64MMFR2_EL1, NV, read_sysreg_s(SYS_ID_AA64MMFR2_EL1)) <
+	    ID_AA64MMFR2_EL1_NV_NV2 &&
+	    !SYS_FIELD_GET(ID_AA64MMFR4_EL1, NV_frac, read_sysreg_s(SYS_ID_AA64MMFR4_EL1)))
+		return "the VM has no FEAT_NV2";
+	if (SYS_FIELD_GET(ID_AA64MMFR0_EL1, TGRAN4, nested_mmfr0()) ==
+	    ID_AA64MMFR0_EL1_TGRAN4_NI)
+		return "L1's tables need 4K at stage 1";
+	if ((row->need & NEED_HAF) && hafdbs < ID_AA64MMFR1_EL1_HAFDBS_AF)
+		return "the VM has no FEAT_HAFDBS";
+	if ((row->need & NEED_DBM) && hafdbs < ID_AA64MMFR1_EL1_HAFDBS_DBM)
+		return "the VM has no hardware dirty state (ID_AA64MMFR1_EL1.HAFDBS)";
+	if ((row->need & NEED_RANGE) && tlb < ID_AA64ISAR0_EL1_TLB_RANGE)
+		return "the VM has no FEAT_TLBIRANGE";
+	if ((row->need & NEED_OS) && tlb < ID_AA64ISAR0_EL1_TLB_OS)
+		return "the VM has no FEAT_TLBIOS";
+
+	return NULL;
+}
+
+static u64 *l1_desc(int level)
+{
+	u64 *table = nested_va(&vncr_mem, TABLE_GPA(level));
+
+	return table + ((VNCR_VA >> (39 - 9 * level)) & 511);
+}
+
+/* The value of a register, in a page. */
+static u64 *l1_reg(gpa_t page, unsigned int reg)
+{
+	struct nested_mem *mem = page == RO_GPA ? &ro_mem : &vncr_mem;
+
+	return nested_va(mem, page + regs[reg].offset);
+}
+
+static void l1_fill_pages(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(regs); i++) {
+		*l1_reg(PAGE_A, i) = PATTERN(0, i);
+		*l1_reg(PAGE_B, i) = PATTERN(1, i);
+	}
+	memcpy(nested_va(&ro_mem, RO_GPA), nested_va(&vncr_mem, PAGE_A), SZ_4K);
+}
+
+static void l1_flush(void)
+{
+	dsb(ish);
+	write_sysreg_s(0, OP_TLBI_VMALLE1IS);
+	dsb(ish);
+	isb();
+}
+
+/* Sane tables, and VNCR_EL2 for L2. */
+static void l1_map(struct l2_vcpu *l2, u64 va)
+{
+	u64 tcr = read_sysreg_s(SYS_TCR_EL1) & ~(TCR_1_MASK | TCR_TBI1);
+	int level;
+
+	for (level = 0; level < 3; level++)
+		*l1_desc(level) = TABLE_GPA(level + 1) | TABLE;
+	*l1_desc(3) = PAGE_A | ATTRS;
+	dsb(ish);
+
+	write_sysreg_s(TABLE_GPA(0), SYS_TTBR1_EL1);
+	write_sysreg_s(tcr | TCR_1, SYS_TCR_EL1);
+	write_sysreg_s(va, SYS_VNCR_EL2);
+	isb();
+	l2->hcr |= HCR_EL2_NV | HCR_EL2_NV2;
+}
+
+static struct l2_vcpu *l1_begin(const struct vncr_row *row, unsigned int id)
+{
+	const char *skip = l1_skip_reason(row);
+	struct l2_vcpu *l2 = l2s[id];
+
+	if (skip)
+		NESTED_GUEST_SKIP(skip);
+	l1_fill_pages();
+	l1_map(l2, VNCR_VA);
+	l2->regs[0] = id;
+	l2_enter(l2);
+	GUEST_ASSERT(l2_exit_is_hvc(&l2->exit, L2_HVC_CALL));
+
+	return l2;
+}
+
+static void l1_command(struct l2_vcpu *l2, unsigned int id, enum l2_op op, unsigned int reg,
+		       u64 value)
+{
+	commands[id] = (struct l2_command) { .op = op, .reg = reg, .value = value };
+	l2_enter(l2);
+}
+
+static u64 l1_read(struct l2_vcpu *l2, unsigned int id, unsigned int reg)
+{
+	l1_command(l2, id, OP_READ, reg, 0);
+	GUEST_ASSERT(l2_exit_is_hvc(&l2->exit, L2_HVC_CALL));
+	return commands[id].value;
+}
+
+static void l1_write(struct l2_vcpu *l2, unsigned int id, unsigned int reg, u64 value)
+{
+	l1_command(l2, id, OP_WRITE, reg, value);
+	GUEST_ASSERT(l2_exit_is_hvc(&l2->exit, L2_HVC_CALL));
+}
+
+static void l1_registers(u64 n)
+{
+	struct l2_vcpu *l2 = l1_begin(&rows[n], 0);
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(regs); i++)
+		__GUEST_ASSERT(l1_read(l2, 0, i) == PATTERN(0, i), "%s: 0x%lx", regs[i].name,
+			       commands[0].value);
+	for (i = 0; i < ARRAY_SIZE(regs); i++) {
+		l1_write(l2, 0, i, PATTERN(7, i));
+		__GUEST_ASSERT(*l1_reg(PAGE_A, i) == PATTERN(7, i), "%s: 0x%lx", regs[i].name,
+			       *l1_reg(PAGE_A, i));
+	}
+	/* And nowhere else. */
+	for (i = 0; i < ARRAY_SIZE(regs); i++) {
+		GUEST_ASSERT_EQ(*l1_reg(PAGE_A, i), PATTERN(7, i));
+		GUEST_ASSERT_EQ(*l1_reg(PAGE_B, i), PATTERN(1, i));
+	}
+	GUEST_DONE();
+}
+
+/* VNCR_EL2 gets the address at which L1 itself sees the page. */
+static void l1_lower_range(u64 n)
+{
+	struct l2_vcpu *l2 = l1_begin(&rows[n], 0);
+
+	write_sysreg_s((u64)nested_va(&vncr_mem, PAGE_B), SYS_VNCR_EL2);
+	isb();
+	GUEST_ASSERT_EQ(l1_read(l2, 0, REG_VTTBR), PATTERN(1, REG_VTTBR));
+	l1_write(l2, 0, REG_VTTBR, PATTERN(7, 7));
+	GUEST_ASSERT_EQ(*l1_reg(PAGE_B, REG_VTTBR), PATTERN(7, 7));
+	GUEST_ASSERT_EQ(*l1_reg(PAGE_A, REG_VTTBR), PATTERN(0, REG_VTTBR));
+	GUEST_DONE();
+}
+
+/* Two pages are mapped, and VNCR_EL2 alone says which one it is: no TLBI is needed. */
+static void l1_change_vncr(u64 n)
+{
+	struct l2_vcpu *l2 = l1_begin(&rows[n], 0);
+	int i;
+
+	l1_desc(3)[1] = PAGE_B | ATTRS;
+	l1_flush();
+	for (i = 0; i < 4; i++) {
+		write_sysreg_s(VNCR_VA + (i & 1) * SZ_4K, SYS_VNCR_EL2);
+		isb();
+		GUEST_ASSERT_EQ(l1_read(l2, 0, REG_TPIDR), PATTERN(i & 1, REG_TPIDR));
+	}
+	GUEST_DONE();
+}
+
+static gpa_t place_gpa(enum place place)
+{
+	return place == HOLE ? HOLE_GPA : place == READ_ONLY ? RO_GPA : PAGE_A;
+}
+
+/* Returns what the descriptor was before. */
+static u64 l1_spoil(const struct vncr_row *row)
+{
+	u64 tcr = read_sysreg_s(SYS_TCR_EL1) | row->tcr, *desc, old;
+
+	if (row->ips32)
+		tcr &= ~TCR_IPS_MASK;
+	write_sysreg_s(tcr, SYS_TCR_EL1);
+	if (row->level < 0) {
+		if (row->place)
+			write_sysreg_s(place_gpa(row->place), SYS_TTBR1_EL1);
+		isb();
+		l1_flush();
+		return 0;
+	}
+
+	desc = l1_desc(row->level);
+	old = *desc;
+	if (row->place)
+		*desc = (old & ~S2_DESC_ADDR) | place_gpa(row->place);
+	*desc = (*desc & ~row->clear) | row->set;
+	isb();
+	l1_flush();
+	return old;
+}
+
+static void l1_repair(const struct vncr_row *row, u64 tcr, u64 desc)
+{
+	write_sysreg_s(tcr, SYS_TCR_EL1);
+	if (row->level < 0)
+		write_sysreg_s(TABLE_GPA(0), SYS_TTBR1_EL1);
+	else
+		*l1_desc(row->level) = desc;
+	isb();
+	l1_flush();
+}
+
+static void l1_check_abort(const struct vncr_row *row, const struct l2_exit *exit)
+{
+	u64 esr = ESR_ELx_EC_DABT_CUR << ESR_ELx_EC_SHIFT | ESR_ELx_IL | ESR_ELx_VNCR |
+		  (row->write ? ESR_ELx_WNR : 0) | row->fsc;
+
+	GUEST_ASSERT_EQ(exit->vector, VECTOR_SYNC_LOWER_64);
+	/* EA is IMPLEMENTATION DEFINED. */
+	GUEST_ASSERT_EQ(exit->esr & ~ESR_ELx_EA, esr);
+	GUEST_ASSERT_EQ(exit->far, VNCR_VA + regs[REG_VTTBR].offset);
+	GUEST_ASSERT_EQ(exit->spsr & GENMASK(4, 0), L2_PSTATE & GENMASK(4, 0));
+}
+
+static void l1_fault(u64 n, u64 write, u64 after_use)
+{
+	struct vncr_row copy = rows[n], *row = &copy;
+	struct l2_vcpu *l2 = l1_begin(row, 0);
+	u64 tcr = read_sysreg_s(SYS_TCR_EL1), desc, pc, spoilt;
+	gpa_t page = row->place == READ_ONLY && !row->fsc ? RO_GPA : PAGE_A;
+	u64 was = PATTERN(0, REG_VTTBR), val = PATTERN(7, 7);
+
+	row->write = write;
+	row->after_use = after_use;
+	if (row->after_use) {
+		GUEST_ASSERT_EQ(l1_read(l2, 0, REG_VTTBR), was);
+		l1_write(l2, 0, REG_VTTBR, was);
+	}
+	desc = l1_spoil(row);
+	spoilt = row->level < 0 ? 0 : *l1_desc(row->level);
+	GUEST_SYNC(SYNC_L1);
+
+	l1_command(l2, 0, row->write ? OP_WRITE : OP_READ, REG_VTTBR, val);
+	if (row->fsc) {
+		l1_check_abort(row, &l2->exit);
+		pc = l2->pc;
+		l2_enter(l2);
+		l1_check_abort(row, &l2->exit);
+		GUEST_ASSERT_EQ(l2->pc, pc);
+		GUEST_ASSERT_EQ(*l1_reg(PAGE_A, REG_VTTBR), was);
+		if (row->level >= 0)
+			GUEST_ASSERT_EQ(*l1_desc(row->level), spoilt);
+		l1_repair(row, tcr, desc);
+		l2_enter(l2);
+	} else if (row->desc_sets == AP2) {
+		GUEST_ASSERT_EQ(*l1_desc(row->level), spoilt & ~AP2);
+	} else {
+		GUEST_ASSERT_EQ(*l1_desc(row->level), spoilt | row->desc_sets);
+	}
+
+	GUEST_ASSERT(l2_exit_is_hvc(&l2->exit, L2_HVC_CALL));
+	if (row->write)
+		GUEST_ASSERT_EQ(*l1_reg(page, REG_VTTBR), val);
+	else
+		GUEST_ASSERT_EQ(commands[0].value, was);
+	GUEST_DONE();
+}
+
+/* With {E2H,TGE} = {1,1}, as L1 runs, those for EL1 are about EL2&0. */
+static void l1_tlbi_op(enum tlbi op)
+{
+	u64 va = FIELD_GET(GENMASK(55, 12), VNCR_VA);
+	/* Two pages of 4K; the base is an address of 37 bits in units of a page. */
+	u64 range = 1UL << 46 | (va & GENMASK(36, 0));
+
+	dsb(ish);
+	switch (op) {
+	case VAE2IS:
+		write_sysreg_s(va, OP_TLBI_VAE2IS);
+		break;
+	case VALE2IS:
+		write_sysreg_s(va, OP_TLBI_VALE2IS);
+		break;
+	case ALLE2IS:
+		write_sysreg_s(0, OP_TLBI_ALLE2IS);
+		break;
+	case VMALLE1IS:
+		write_sysreg_s(0, OP_TLBI_VMALLE1IS);
+		break;
+	case VAE1IS:
+		write_sysreg_s(va, OP_TLBI_VAE1IS);
+		break;
+	case VAAE1IS:
+		write_sysreg_s(va, OP_TLBI_VAAE1IS);
+		break;
+	case VAALE1IS:
+		write_sysreg_s(va, OP_TLBI_VAALE1IS);
+		break;
+	case VAE2:
+		write_sysreg_s(va, OP_TLBI_VAE2);
+		break;
+	case ALLE2:
+		write_sysreg_s(0, OP_TLBI_ALLE2);
+		break;
+	case VMALLE1:
+		write_sysreg_s(0, OP_TLBI_VMALLE1);
+		break;
+	case RVAE2IS:
+		write_sysreg_s(range, OP_TLBI_RVAE2IS);
+		break;
+	case VAE2OS:
+		write_sysreg_s(va, OP_TLBI_VAE2OS);
+		break;
+	case ALLE2OS:
+		write_sysreg_s(0, OP_TLBI_ALLE2OS);
+		break;
+	}
+	dsb(ish);
+	isb();
+}
+
+/* Break, TLBI; make. */
+static void l1_break(const struct vncr_row *row)
+{
+	WRITE_ONCE(*l1_desc(3), 0);
+	l1_tlbi_op(row->tlbi);
+}
+
+static void l1_make(gpa_t page)
+{
+	WRITE_ONCE(*l1_desc(3), page | ATTRS);
+	dsb(ish);
+	isb();
+}
+
+/* Another vCPU's part in l1_tlbi(). */
+static void l1_break_for_other(u64 n)
+{
+	l1_map(l2s[1], VNCR_VA);
+	GUEST_SYNC(SYNC_L1);
+	for (;;) {
+		l1_break(&rows[n]);
+		GUEST_SYNC(SYNC_L1);
+	}
+}
+
+static void l1_tlbi(u64 n)
+{
+	const struct vncr_row *row = &rows[n];
+	struct l2_vcpu *l2 = l1_begin(row, 0);
+	u64 val = PATTERN(7, 7);
+	unsigned int i;
+	gpa_t page;
+
+	for (i = 0; i < 4; i++) {
+		page = i & 1 ? PAGE_B : PAGE_A;
+		GUEST_ASSERT_EQ(l1_read(l2, 0, REG_TPIDR), PATTERN(i & 1, REG_TPIDR));
+		l1_write(l2, 0, REG_VTTBR, val + i);
+		GUEST_ASSERT_EQ(*l1_reg(page, REG_VTTBR), val + i);
+
+		if (row->host)
+			GUEST_SYNC(SYNC_L1);
+		else
+			l1_break(row);
+		l1_command(l2, 0, OP_WRITE, REG_VTTBR, val + 100);
+		GUEST_ASSERT_EQ(l2->exit.esr, ESR_ELx_EC_DABT_CUR << ESR_ELx_EC_SHIFT |
+				ESR_ELx_IL | ESR_ELx_VNCR | ESR_ELx_WNR | ESR_ELx_FSC_FAULT_L(3));
+		GUEST_ASSERT_EQ(*l1_reg(page, REG_VTTBR), val + i);
+
+		l1_make(PAGE_A + PAGE_B - page);
+		l2_enter(l2);
+		GUEST_ASSERT(l2_exit_is_hvc(&l2->exit, L2_HVC_CALL));
+		GUEST_ASSERT_EQ(*l1_reg(page, REG_VTTBR), val + i);
+		GUEST_ASSERT_EQ(*l1_reg(PAGE_A + PAGE_B - page, REG_VTTBR), val + 100);
+	}
+	GUEST_DONE();
+}
+
+/* Rounds of use, with a ucall of L2 in each for the host side to do its thing. */
+#define ROUNDS		8
+
+static void l1_count(u64 n)
+{
+	struct l2_vcpu *l2 = l1_begin(&rows[n], 0);
+	unsigned int i;
+
+	for (i = 0; i < ROUNDS; i++) {
+		l1_write(l2, 0, REG_VTTBR, PATTERN(i, 1));
+		l1_command(l2, 0, OP_SYNC, 0, 0);
+		GUEST_ASSERT_EQ(l1_read(l2, 0, REG_VTTBR), PATTERN(i, 1));
+		GUEST_ASSERT_EQ(*l1_reg(PAGE_A, REG_VTTBR), PATTERN(i, 1));
+	}
+	GUEST_DONE();
+}
+
+/* The second vCPU, with a page and tables that differ by what TTBR1_EL2 says. */
+static void l1_count_second(u64 n)
+{
+	struct l2_vcpu *l2 = l2s[1];
+	unsigned int i;
+
+	l1_map(l2, (u64)nested_va(&vncr_mem, PAGE_B));
+	l2->regs[0] = 1;
+	l2_enter(l2);
+	for (i = 0; i < ROUNDS; i++) {
+		l1_write(l2, 1, REG_VTTBR, PATTERN(i, 2));
+		l1_command(l2, 1, OP_SYNC, 0, 0);
+		GUEST_ASSERT_EQ(l1_read(l2, 1, REG_VTTBR), PATTERN(i, 2));
+		GUEST_ASSERT_EQ(*l1_reg(PAGE_B, REG_VTTBR), PATTERN(i, 2));
+	}
+	GUEST_DONE();
+}
+
+/* The host side turns L1's MMU off for L2's read between two ucalls: VNCR_EL2 is a GPA then. */
+static void l1_mmu_off(u64 n)
+{
+	struct l2_vcpu *l2 = l1_begin(&rows[n], 0);
+	unsigned int i;
+
+	/* As a VA, it is page A; as a GPA page B. */
+	write_sysreg_s(PAGE_B, SYS_VNCR_EL2);
+	isb();
+	for (i = 0; i < ROUNDS; i++) {
+		GUEST_ASSERT_EQ(l1_read(l2, 0, REG_VTTBR), PATTERN(0, REG_VTTBR));
+		l1_command(l2, 0, OP_SYNC_READ, REG_VTTBR, 0);
+		GUEST_ASSERT(l2_exit_is_hvc(&l2->exit, L2_HVC_CALL));
+		GUEST_ASSERT_EQ(commands[0].value, PATTERN(1, REG_VTTBR));
+	}
+	GUEST_DONE();
+}
+
+/* The other side of the race: L2 of vCPU 0 writes ascending numbers to whatever page it has. */
+static void l1_race_writer(u64 n)
+{
+	struct l2_vcpu *l2 = l1_begin(&rows[n], 0);
+
+	l1_command(l2, 0, OP_COUNT, 0, 0);
+	while (!l2_exit_is_hvc(&l2->exit, L2_HVC_CALL)) {
+		GUEST_ASSERT_EQ(l2->exit.esr, ESR_ELx_EC_DABT_CUR << ESR_ELx_EC_SHIFT |
+				ESR_ELx_IL | ESR_ELx_VNCR | ESR_ELx_WNR | ESR_ELx_FSC_FAULT_L(3));
+		l2_enter(l2);
+	}
+	GUEST_DONE();
+}
+
+static void race_wait(void)
+{
+	u64 count = READ_ONCE(race_count);
+
+	while (READ_ONCE(race_count) < count + 2 && !READ_ONCE(race_stop))
+		cpu_relax();
+}
+
+static void l1_race_replacer(u64 n)
+{
+	static const enum tlbi ops[] = { VAE2IS, ALLE2IS, VMALLE1IS, VAAE1IS };
+	struct vncr_row row = {};
+	gpa_t page = PAGE_A, other;
+	unsigned int i;
+	u64 old;
+
+	race_wait();
+	for (i = 0; i < 60 && !READ_ONCE(race_stop); i++, page = other) {
+		other = PAGE_A + PAGE_B - page;
+		row.tlbi = ops[i % ARRAY_SIZE(ops)];
+		l1_break(&row);
+		old = READ_ONCE(*l1_reg(page, REG_VTTBR));
+		l1_make(other);
+		race_wait();
+		GUEST_ASSERT_EQ(READ_ONCE(*l1_reg(page, REG_VTTBR)), old);
+		GUEST_ASSERT(READ_ONCE(*l1_reg(other, REG_VTTBR)) > old);
+	}
+	WRITE_ONCE(race_stop, 1);
+	GUEST_DONE();
+}
+
+/* Host */
+
+struct vncr_vm {
+	struct kvm_vm *vm;
+	struct kvm_vcpu *vcpus[MAX_VCPUS];
+	struct nested_env env;
+};
+
+static void vncr_vm_create(struct vncr_vm *v, unsigned int n, void *l1_second)
+{
+	unsigned int i, nr = l1_second ? 2 : 1;
+	gva_t l2;
+
+	v->vm = nested_vm_create(nr, rows[flat[n].index].l1, v->vcpus);
+	if (l1_second)
+		vcpu_arch_set_entry_point(v->vcpus[1], l1_second);
+	nested_mem_create(v->vm, &vncr_mem, VNCR_SLOT, 0);
+	nested_mem_sync(v->vm, &vncr_mem, (gva_t)&vncr_mem);
+	nested_mem_create(v->vm, &ro_mem, RO_SLOT, 0);
+	nested_mem_sync(v->vm, &ro_mem, (gva_t)&ro_mem);
+
+	nested_env_create(&v->env, v->vm, NULL);
+	for (i = 0; i < nr; i++) {
+		l2 = nested_env_add_l2(&v->env, l2_main);
+		*(gva_t *)addr_gva2hva(v->vm, (gva_t)&l2s[i]) = l2;
+		vcpu_args_set(v->vcpus[i], 3, (u64)flat[n].index, (u64)flat[n].write,
+			      (u64)flat[n].after_use);
+	}
+	nested_env_finish(&v->env);
+}
+
+/* Run to the next ucall of the test's. */
+static int run_to_sync(struct kvm_vcpu *vcpu, const char **reason)
+{
+	struct ucall uc;
+
+	return nested_run_vcpu(vcpu, &uc, reason);
+}
+
+static int run_single(unsigned int n, const char **reason)
+{
+	struct vncr_vm v;
+	int ret;
+
+	vncr_vm_create(&v, n, NULL);
+	ret = run_to_sync(v.vcpus[0], reason);
+	if (ret == NESTED_SYNC) {
+		if (rows[flat[n].index].place == READ_ONLY) {
+			memslot2region(v.vm, RO_SLOT)->region.flags |= KVM_MEM_READONLY;
+			vm_mem_region_reload(v.vm, RO_SLOT);
+		}
+		ret = run_to_sync(v.vcpus[0], reason);
+	}
+	kvm_vm_free(v.vm);
+
+	return ret;
+}
+
+/* vCPU 0 uses the page, vCPU 1 does break and TLBI whenever vCPU 0 has used it. */
+static int run_remote(unsigned int n, const char **reason)
+{
+	struct vncr_vm v;
+	int ret;
+
+	vncr_vm_create(&v, n, l1_break_for_other);
+	ret = run_to_sync(v.vcpus[0], reason);
+	if (ret == NESTED_SYNC)
+		TEST_ASSERT_EQ(run_to_sync(v.vcpus[1], reason), NESTED_SYNC);
+	while (ret == NESTED_SYNC) {
+		TEST_ASSERT_EQ(run_to_sync(v.vcpus[1], reason), NESTED_SYNC);
+		ret = run_to_sync(v.vcpus[0], reason);
+	}
+	kvm_vm_free(v.vm);
+
+	return ret;
+}
+
+struct race_thread {
+	struct kvm_vcpu *vcpu;
+	const char *reason;
+	int ret;
+};
+
+static void *race_thread(void *arg)
+{
+	struct race_thread *t = arg;
+	u64 stop = 1;
+
+	t->ret = run_to_sync(t->vcpu, &t->reason);
+	/* The other one would wait for it. */
+	if (t->ret != NESTED_PASS)
+		write_guest_global(t->vcpu->vm, race_stop, stop);
+	return NULL;
+}
+
+static int run_race(unsigned int n, const char **reason)
+{
+	struct race_thread t[2] = {};
+	pthread_t threads[2];
+	struct vncr_vm v;
+	unsigned int i;
+
+	vncr_vm_create(&v, n, l1_race_replacer);
+	vcpu_arch_set_entry_point(v.vcpus[0], l1_race_writer);
+	/* L1's regime is the same on both vCPUs; the second one's tables are the first one's. */
+	for (i = 0; i < 2; i++) {
+		t[i].vcpu = v.vcpus[i];
+		pthread_create(&threads[i], NULL, race_thread, &t[i]);
+	}
+	for (i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	kvm_vm_free(v.vm);
+	*reason = t[0].reason;
+
+	return t[0].ret != NESTED_PASS ? t[0].ret : t[1].ret;
+}
+
+static void pin_to(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	TEST_ASSERT(!sched_setaffinity(0, sizeof(set), &set), "sched_setaffinity(), errno %d",
+		    errno);
+}
+
+static int run_migrate(unsigned int n, const char **reason)
+{
+	int cpu = 0, ret;
+	struct vncr_vm v;
+	cpu_set_t all;
+
+	sched_getaffinity(0, sizeof(all), &all);
+	if (CPU_COUNT(&all) < 2) {
+		*reason = "one CPU";
+		return NESTED_SKIP;
+	}
+
+	vncr_vm_create(&v, n, NULL);
+	while ((ret = run_to_sync(v.vcpus[0], reason)) == NESTED_SYNC) {
+		do {
+			cpu = (cpu + 1) % CPU_SETSIZE;
+		} while (!CPU_ISSET(cpu, &all));
+		pin_to(cpu);
+	}
+	kvm_vm_free(v.vm);
+
+	return ret;
+}
+
+static int run_two_vcpus(unsigned int n, const char **reason)
+{
+	int ret, second = NESTED_SYNC;
+	struct vncr_vm v;
+
+	pin_to(sched_getcpu());
+	vncr_vm_create(&v, n, l1_count_second);
+	while ((ret = run_to_sync(v.vcpus[0], reason)) == NESTED_SYNC && second == NESTED_SYNC)
+		second = run_to_sync(v.vcpus[1], reason);
+	if (ret == NESTED_PASS && second == NESTED_SYNC)
+		ret = run_to_sync(v.vcpus[1], reason);
+	kvm_vm_free(v.vm);
+
+	return ret == NESTED_SYNC ? second : ret;
+}
+
+/* New memory with the same contents: the old page must not be used any more. */
+static int run_madvise(unsigned int n, const char **reason)
+{
+	struct vncr_vm v;
+	void *hva, *copy;
+	int ret;
+
+	vncr_vm_create(&v, n, NULL);
+	hva = addr_gpa2hva(v.vm, PAGE_A);
+	copy = malloc(getpagesize());
+	while ((ret = run_to_sync(v.vcpus[0], reason)) == NESTED_SYNC) {
+		memcpy(copy, hva, getpagesize());
+		TEST_ASSERT(!madvise(hva, getpagesize(), MADV_DONTNEED), "madvise(), errno %d",
+			    errno);
+		memcpy(hva, copy, getpagesize());
+	}
+	free(copy);
+	kvm_vm_free(v.vm);
+
+	return ret;
+}
+
+/* L2's ucalls come in pairs. */
+static int run_mmu_off(unsigned int n, const char **reason)
+{
+	struct vncr_vm v;
+	u64 sctlr;
+	int ret;
+
+	vncr_vm_create(&v, n, NULL);
+	virt_map(v.vm, PAGE_B, PAGE_A, 1);
+	while ((ret = run_to_sync(v.vcpus[0], reason)) == NESTED_SYNC) {
+		sctlr = vcpu_get_reg(v.vcpus[0], KVM_ARM64_SYS_REG(SYS_SCTLR_EL2));
+		vcpu_set_reg(v.vcpus[0], KVM_ARM64_SYS_REG(SYS_SCTLR_EL2), sctlr ^ SCTLR_ELx_M);
+	}
+	kvm_vm_free(v.vm);
+
+	return ret;
+}
+
+static int run_row(unsigned int n, const char **reason)
+{
+	const struct vncr_row *row = &rows[flat[n].index];
+
+	return row->host ? row->host(n, reason) : run_single(n, reason);
+}
+
+static void flatten_row(unsigned int index, bool write, bool after_use)
+{
+	struct flat_row *row = &flat[nr_flat++];
+	const char *access = "";
+
+	if (rows[index].each_way)
+		access = after_use ? ": write, after use" : write ? ": write" : ": read";
+	row->index = index;
+	row->write = write;
+	row->after_use = after_use;
+	TEST_ASSERT(asprintf(&row->desc, "%s%s", rows[index].desc, access) > 0,
+		    "asprintf() failed");
+}
+
+int main(int argc, char *argv[])
+{
+	struct nested_suite suite = {
+		.name = "nested_vncr",
+		.rows = flat, .row_size = sizeof(flat[0]),
+		.run = run_row, .timeout_s = 20,
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		flatten_row(i, rows[i].write, rows[i].after_use);
+		if (!rows[i].each_way)
+			continue;
+		flatten_row(i, true, false);
+		flatten_row(i, true, true);
+	}
+	suite.nr_rows = nr_flat;
+
+	return nested_main(argc, argv, &suite);
+}
