@@ -15,7 +15,9 @@
  * A table that cannot be written: the update is an external abort on the walk.
  *
  * Seen to fail: with the dirty state set by loads; by AT S12E1W; with a shadow entry of a clean page
- * made writable by a load; with a table in a read-only slot updated all the same.
+ * made writable by a load; with a table in a read-only slot updated all the same; with stores that
+ * set no dirty state (they are repeated for ever). The race in which L1 replaces the descriptor,
+ * with two CPUs: with an update that is no compare-and-swap.
  *
  * Locking: rows with races run a thread for each vCPU. What they share are descriptors, the data
  * and flags in guest memory, by single-copy atomic accesses.
@@ -554,6 +556,7 @@ static void l1_clean_again(u64 index)
 #define RACE_VA			0x7000000000UL
 #define RACE_IPA		0x61200000UL
 #define RACE_ROUNDS		60
+#define RACE_WAIT_EVERY		32
 #define RACE_WRITERS		2
 
 static struct nested_mem race_mem = {
@@ -674,7 +677,7 @@ static void l1_race_replace(u64 arg)
 	unsigned int round;
 
 	l1_wait_for_writers();
-	for (round = 0; round < RACE_ROUNDS; round++) {
+	for (round = 0; round < RACE_WAIT_EVERY * RACE_ROUNDS; round++) {
 		cur = round & 1 ? page : 0;
 		other = page - cur;
 
@@ -690,9 +693,15 @@ static void l1_race_replace(u64 arg)
 		WRITE_ONCE(*desc, clean + other);
 		dsb(ish);
 		old = race_word(cur, 0) + race_word(cur, 1);
-		race_wait(other);
+		if (round % RACE_WAIT_EVERY) {
+			/* Soon, so that the next break meets the first update. */
+			race_pause(round);
+			GUEST_ASSERT_EQ(READ_ONCE(*desc) & ~(W | AF), clean + other);
+		} else {
+			race_wait(other);
+			GUEST_ASSERT_EQ(READ_ONCE(*desc), (clean + other) | W | AF);
+		}
 		GUEST_ASSERT_EQ(race_word(cur, 0) + race_word(cur, 1), old);
-		GUEST_ASSERT_EQ(READ_ONCE(*desc), (clean + other) | W | AF);
 	}
 	WRITE_ONCE(race_stop, 1);
 	GUEST_DONE();

@@ -12,7 +12,8 @@
  * for at each level. It is there twice, A and B, with different contents.
  *
  * Seen to fail: with ESR_ELx.VNCR not set; with FAR_EL2 that of the page; with TLBI by VA ignored;
- * with SCTLR_EL2.M, or VNCR_EL2 itself, not part of a hit; with notifiers that drop no entry.
+ * with SCTLR_EL2.M, or VNCR_EL2 itself, not part of a hit; with notifiers that drop no entry. The
+ * race, with two CPUs: with a TLBI that leaves the page mapped where L2 runs.
  *
  * Locking: rows with two vCPUs run them in turn, but for the race, which has a thread for each;
  * what they share are descriptors and registers' values, by single-copy atomic accesses.
