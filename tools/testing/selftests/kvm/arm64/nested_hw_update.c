@@ -14,10 +14,10 @@
  *
  * A table that cannot be written: the update is an external abort on the walk.
  *
- * Seen to fail: with the dirty state set by loads; by AT S12E1W; with a shadow entry of a clean page
+ * Seen to fail: with the dirty state set by loads; by AT S12E1W; with the shadow of a clean page
  * made writable by a load; with a table in a read-only slot updated all the same; with stores that
- * set no dirty state (they are repeated for ever). The race in which L1 replaces the descriptor,
- * with two CPUs: with an update that is no compare-and-swap.
+ * set no dirty state (they are repeated for ever). With two CPUs, the race in which L1 replaces the
+ * descriptor: with an update that is no compare-and-swap.
  *
  * Locking: rows with races run a thread for each vCPU. What they share are descriptors, the data
  * and flags in guest memory, by single-copy atomic accesses.

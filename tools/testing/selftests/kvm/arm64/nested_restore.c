@@ -10,7 +10,7 @@
  * An L2 that is continued on the canonical table instead of its own stage 2 fetches from a hole;
  * what it reads as data has, at the same address of L1's physical memory, another value.
  *
- * Seen to fail: with a vCPU that keeps the canonical table when it is loaded in L2 for the first time.
+ * Seen to fail: with a vCPU that keeps the canonical table when it is first loaded in L2.
  *
  * No locking: one vCPU runs at a time.
  */
