@@ -12,8 +12,8 @@
  *    KVM does not heed the bit, which KVM_GET_ONE_REG shows;
  *  - relations between fields, and the rest.
  *
- * Seen to fail with: no upper limits; no forced values; the masks of VTCR_EL2, or of HCR_EL2, not
- * applied.
+ * Seen to fail with: no upper limits (ID_AA64MMFR0_EL1.ECV was too high); no forced values
+ * (ID_AA64DFR0_EL1.CTX_CMPs); the masks of VTCR_EL2, or of HCR_EL2, not applied.
  *
  * No locking: one vCPU, and the host only acts while it does not run.
  */

@@ -16,6 +16,8 @@
  *
  * No locking: one vCPU, and the host only touches registers and tables while it does not run.
  */
+#include <sys/mman.h>
+
 #include "kselftest.h"
 #include "kvm_util.h"
 #include "nested.h"
@@ -41,7 +43,10 @@
 #define PARK_GPA		(L1_GPA + 0x50000)
 #define HOLE_GPA		0xf0000000UL
 
-/* Nested IPAs: the data's offset in 16 GB, the largest contiguous run, is that of its GPA. */
+/*
+ * Nested IPAs: the data's offset in 16 GB, the largest contiguous run, is that of its GPA; but see
+ * data_ipa().
+ */
 #define CODE_IPA		0x40000000UL
 #define MMIO_IPA		0x44000000UL
 #define DATA_IPA		(SZ_16G + DATA_GPA)
@@ -385,14 +390,29 @@ static struct script script;
 
 static struct nested_mem l1_mem = { .gva = L1_GVA, .gpa = L1_GPA, .size = L1_SIZE };
 
+/*
+ * For a contiguous run, the bit above the offset in it has to differ from the GPA's: else a walk
+ * that takes one bit too many from the IPA would find the same address.
+ */
+static u64 data_ipa(const struct row *row)
+{
+	u64 run;
+
+	if (!row->script)
+		return DATA_IPA;
+
+	run = run_size(row);
+	return DATA_IPA + ((DATA_IPA ^ DATA_GPA) & run ? 0 : run);
+}
+
 static bool is_access(const struct step *step)
 {
 	return (step->op & ~EL0) >= LOAD;
 }
 
-static u64 step_ipa(const struct step *step)
+static u64 step_ipa(const struct row *row, const struct step *step)
 {
-	return DATA_IPA + step->at + OFFSET;
+	return data_ipa(row) + step->at + OFFSET;
 }
 
 static enum l2_stub step_stub(const struct row *row, const struct step *step)
@@ -459,7 +479,7 @@ static void l1_access(const struct row *row, const struct step *step, struct s2_
 	}
 	l2_init(&l2, s2, CODE_IPA);
 	l2.pc = CODE_IPA + l2_stub_offset(step_stub(row, step));
-	l2.regs[0] = step_ipa(step);
+	l2.regs[0] = step_ipa(row, step);
 	l2.regs[2] = STORE_VALUE;
 	l2.regs[4] = MMIO_IPA + OFFSET;
 	if (step->op & EL0)
@@ -479,21 +499,20 @@ static void l1_access(const struct row *row, const struct step *step, struct s2_
 }
 
 /* Break-before-make: a block at @level becomes a table of leaves that map the same. */
-static void l1_split(struct s2_mmu *s2, const struct step *step)
+static void l1_split(struct s2_mmu *s2, u64 ipa, const struct step *step)
 {
-	u64 *desc = s2_desc(s2, DATA_IPA + step->at, step->level), old = s2_read(s2, desc);
+	u64 *desc = s2_desc(s2, ipa, step->level), old = s2_read(s2, desc);
 	u64 size = BIT(s2_level_shift(&s2->geo, step->level));
 
 	s2_write(s2, desc, 0);
 	s2_tlbi_vmalls12e1is(s2);
-	s2_map(s2, DATA_IPA + step->at, s2_desc_pa(&s2->geo, old), size, step->level + 1,
-	       S2_ATTR_DEFAULT);
+	s2_map(s2, ipa, s2_desc_pa(&s2->geo, old), size, step->level + 1, S2_ATTR_DEFAULT);
 }
 
 static void l1_step(const struct row *row, const struct step *step, struct s2_mmu *s2,
 		    struct outcome *o)
 {
-	u64 ipa = DATA_IPA + step->at;
+	u64 ipa = data_ipa(row) + step->at;
 
 	switch (step->op) {
 	case MAP:
@@ -506,7 +525,7 @@ static void l1_step(const struct row *row, const struct step *step, struct s2_mm
 		s2_tlbi_vmalls12e1is(s2);
 		break;
 	case TABLE:
-		l1_split(s2, step);
+		l1_split(s2, ipa, step);
 		break;
 	default:
 		l1_access(row, step, s2, o);
@@ -558,7 +577,7 @@ static u64 expected_esr(const struct step *step)
 	return esr | (store ? ESR_ELx_WNR : 0) | (store ? 2UL : 1UL) << ESR_ELx_SRT_SHIFT;
 }
 
-static bool check_step(unsigned int i)
+static bool check_step(const struct row *row, unsigned int i)
 {
 	static const char * const names[] = {
 		[LOAD] = "load", [STORE] = "store", [EXEC] = "fetch",
@@ -572,28 +591,28 @@ static bool check_step(unsigned int i)
 	ok &= nested_check("ESR_EL2", o->exit.esr, expected_esr(step), ~0UL);
 	ok &= nested_check("units of memory that changed", o->strays, 0, ~0UL);
 	if (step->fault)
-		ok &= nested_check("FAR_EL2", o->exit.far, step_ipa(step), ~0UL);
+		ok &= nested_check("FAR_EL2", o->exit.far, step_ipa(row, step), ~0UL);
 	/* HPFAR_EL2 is UNKNOWN for a permission fault. */
 	if (step->fault == TRANS)
 		ok &= nested_check("HPFAR_EL2", o->exit.hpfar,
-				   FIELD_PREP(HPFAR_EL2_FIPA, step_ipa(step) >> 12), ~0UL);
+				   FIELD_PREP(HPFAR_EL2_FIPA, step_ipa(row, step) >> 12), ~0UL);
 	if (!step->fault && (step->op & ~EL0) == LOAD)
 		ok &= nested_check("value loaded by L2", o->loaded, step_value(step), ~0UL);
 	if (!ok)
 		ksft_print_msg("step %u: %s at EL%d of 0x%lx\n", i, names[step->op & ~EL0],
-			       step->op & EL0 ? 0 : 1, step_ipa(step));
+			       step->op & EL0 ? 0 : 1, step_ipa(row, step));
 
 	return ok;
 }
 
-static int check_report(void)
+static int check_report(const struct row *row)
 {
 	bool ok = true;
 	unsigned int i;
 
 	for (i = 0; i < MAX_STEPS; i++)
 		if (is_access(&script.steps[i]))
-			ok &= check_step(i);
+			ok &= check_step(row, i);
 
 	return ok ? NESTED_PASS : NESTED_FAIL;
 }
@@ -689,13 +708,15 @@ static int run_row(unsigned int n, const char **reason)
 		memcpy(script.steps, row->steps, sizeof(script.steps));
 	sync_global_to_guest(vm, script);
 	nested_mem_create(vm, &l1_mem, L1_SLOT, 0);
+	/* So that L0 could map more at once than L1 does. It is no matter if there are none. */
+	madvise(l1_mem.va, L1_SIZE, MADV_HUGEPAGE);
 	l1_mem.used = ARENA_OFFSET;
 	nested_mem_sync(vm, &l1_mem, (gva_t)&l1_mem);
 
 	ret = run_l1(vcpu, row, reason);
 	if (ret == NESTED_PASS) {
 		sync_global_from_guest(vm, report);
-		ret = check_report();
+		ret = check_report(row);
 	}
 
 	kvm_vm_free(vm);

@@ -14,8 +14,7 @@
  *
  * Seen to fail with: 32 concatenated tables let through; a start level that resolves no bit let
  * through; the minimum of T0SZ taken from 48 bits instead of the VM's PARange; level 0 for 4K
- * allowed for any PARange; the index into the start table cut to one table; VTCR_EL2.SL2 heeded
- * without DS.
+ * allowed for any PARange; the index into the start table cut to one table.
  *
  * No locking: one vCPU.
  */

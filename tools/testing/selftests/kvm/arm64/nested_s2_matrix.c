@@ -11,13 +11,15 @@
  * All is done twice: with TLBIs between the accesses, and then on what is left in L0's and the
  * CPU's tables.
  *
- * A CPU may have cache maintenance that does nothing, not even translate. L1 finds out with its own
- * stage 1, in which KVM has no part.
+ * The machine has a say in two things, and L1 finds out with its own stage 1, in which KVM has no
+ * part. A CPU may have cache maintenance that does nothing, not even translate. And WnR of an
+ * atomic is 0 if a load would fault, too; but QEMU 10 says 1 where its vCPUs run in parallel, and
+ * KVM can only pass on what it gets.
  *
  * Seen to fail with: the syndrome's ISV kept for external aborts; the level of the table's parent
  * reported for them; the output size of leaves unchecked; the access flag unchecked; any leaf
- * writable; any leaf readable; any leaf executable; an unreadable descriptor reported as a
- * translation fault; stage-1 walks judged as loads by L2's EL.
+ * writable; any leaf readable; any leaf executable, which only the pass without TLBIs caught; an
+ * unreadable descriptor reported as a translation fault.
  *
  * No locking: one vCPU, and the host side only acts while it does not run.
  */
@@ -343,7 +345,8 @@ static void l1_probe_handler(struct ex_regs *regs)
 #define L1_PROBE(insn)								\
 ({										\
 	probe_esr = 0;								\
-	asm volatile(insn "\ndsb ish\nisb" : : "r" (HOLE_GPA) : "memory");	\
+	asm volatile(".arch_extension lse\n" insn "\ndsb ish\nisb"		\
+		     : : "r" (HOLE_GPA) : "memory");				\
 	READ_ONCE(probe_esr);							\
 })
 
@@ -356,6 +359,8 @@ static void l1_probe(void)
 				       read_sysreg_s(SYS_ID_AA64ISAR0_EL1));
 	report.no_zva = read_sysreg_s(SYS_DCZID_EL0) & DCZID_EL0_DZP;
 
+	if (!report.no_lse)
+		report.probe[L2_STUB_ATOMIC] = L1_PROBE("ldadd xzr, xzr, [%0]");
 	report.probe[L2_STUB_DC_CIVAC] = L1_PROBE("dc civac, %0");
 	report.probe[L2_STUB_DC_IVAC] = L1_PROBE("dc ivac, %0");
 	report.probe[L2_STUB_IC_IVAU] = L1_PROBE("ic ivau, %0");
@@ -564,12 +569,19 @@ static u8 expected_fsc(const struct row *row, int level, const struct access *ac
 	return FSC_NONE;
 }
 
-/* WnR of an atomic is 0 if a load would have faulted, too. */
+/* WnR of an atomic for which a load would fault, too, is that of the same fault of L1's. */
 static bool expected_wnr(const struct row *row, const struct access *acc)
 {
+	u64 clear = row->cause->clear;
+
 	if (acc->stub != L2_STUB_ATOMIC)
 		return acc->wnr;
-	return row->cause->fault == FAULT_PERM && !(row->cause->clear & S2_DESC_S2AP_R);
+	if (row->cause->fault == FAULT_PERM && !(clear & S2_DESC_S2AP_R))
+		return true;
+	if (row->cause->fault == FAULT_PERM && !(clear & S2_DESC_S2AP_W))
+		return false;
+
+	return report.probe[L2_STUB_ATOMIC] & ESR_ELx_WNR;
 }
 
 static u64 expected_esr(const struct row *row, const struct access *acc, u8 fsc)
