@@ -9,9 +9,9 @@
  * Seen to fail with: 52_BIT kept without a 52-bit PARange; HAFDBS not capped.
  */
 #include <kunit/test.h>
+#include <linux/cpufeature.h>
 #include <linux/kvm_host.h>
 
-#include <asm/cpufeature.h>
 #include <asm/kvm_nested.h>
 #include <asm/sysreg.h>
 
@@ -116,8 +116,9 @@ KUNIT_ARRAY_PARAM_DESC(id, id_rows, desc);
 
 static bool host_has_52_bits(void)
 {
-	return PAGE_SIZE == SZ_64K ? IS_ENABLED(CONFIG_ARM64_PA_BITS_52) :
-				     system_supports_lpa2();
+	if (IS_ENABLED(CONFIG_ARM64_64K_PAGES))
+		return IS_ENABLED(CONFIG_ARM64_PA_BITS_52);
+	return system_supports_lpa2();
 }
 
 static void features_id_reg(struct kunit *test)

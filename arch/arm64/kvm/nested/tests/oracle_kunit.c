@@ -604,32 +604,41 @@ static void oracle_s2_walk(struct kunit *test)
 
 /* TLBI by range */
 
-/* TLBIRange(): (NUM + 1) * 2^(5 * SCALE + 1) granules from BaseADDR */
+/*
+ * TLBIRange(): (NUM + 1) * 2^(5 * SCALE + 1) granules from BaseADDR, which is in
+ * units of 64K with DS.
+ */
+static void tlbi_range_case(struct kunit *test, const struct gran_row *gran,
+			    unsigned int scale, unsigned int num, bool ds)
+{
+	u64 baddr = draw() % size_of_bits(37);
+	u16 asid = draw(), got_asid;
+	u64 val, size, got, start;
+	unsigned int i;
+
+	val = (u64)asid << 48 | (u64)gran->tlbi_tg << 46 | (u64)scale << 44 |
+	      (u64)num << 39 | draw_below(4) << 37 | baddr;
+
+	size = 2 * gran->size * (num + 1);
+	for (i = 0; i < scale; i++)
+		size *= 32;
+
+	start = decode_range_tlbi(val, ds, &got, &got_asid);
+	KUNIT_EXPECT_EQ_MSG(test, start, baddr * (ds ? SZ_64K : gran->size),
+			    "seed %lu, %#llx, DS %d", seed, val, ds);
+	KUNIT_EXPECT_EQ_MSG(test, got, size, "%#llx", val);
+	KUNIT_EXPECT_EQ_MSG(test, got_asid, asid, "%#llx", val);
+}
+
 static void oracle_tlbi_range(struct kunit *test)
 {
 	const struct gran_row *gran = test->param_value;
-	u64 val, size, base, got, baddr;
-	unsigned int scale, num, i;
-	u16 asid, got_asid;
+	unsigned int scale, num;
 
 	for (scale = 0; scale < 4; scale++) {
 		for (num = 0; num < 32; num++) {
-			baddr = draw() % size_of_bits(37);
-			asid = draw();
-			val = (u64)asid << 48 | (u64)gran->tlbi_tg << 46 |
-			      (u64)scale << 44 | (u64)num << 39 |
-			      draw_below(4) << 37 | baddr;
-
-			size = 2 * gran->size * (num + 1);
-			for (i = 0; i < scale; i++)
-				size *= 32;
-			base = baddr * gran->size;
-
-			KUNIT_EXPECT_EQ_MSG(test,
-					    decode_range_tlbi(val, &got, &got_asid),
-					    base, "seed %lu, %#llx", seed, val);
-			KUNIT_EXPECT_EQ_MSG(test, got, size, "%#llx", val);
-			KUNIT_EXPECT_EQ_MSG(test, got_asid, asid, "%#llx", val);
+			tlbi_range_case(test, gran, scale, num, false);
+			tlbi_range_case(test, gran, scale, num, true);
 		}
 	}
 }
