@@ -117,7 +117,8 @@ compile()
 	kernel_make "$src" "$build" -s -k -j"$JOBS" W=1 C=1 \
 		CHECK="sparse -D__typeof_unqual__=__typeof__" "${objects[@]}" >>"$log" 2>&1 ||
 		echo "ours do not compile: $log"
-	grep -E "(warning|error):" "$log" |
+	# Older sparse stumbles over what module_param() expands to.
+	grep -E "(warning|error):" "$log" | grep -v "bad constant expression" |
 		grep -F "$(printf '%s\n' "${ours[@]}")"
 }
 
