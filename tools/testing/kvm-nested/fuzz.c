@@ -7,8 +7,9 @@
  * from a fixed seed, so that a short input is a walk, too.
  *
  * The properties of props.c hold for all of them, and the sanitizers have a
- * look. The properties of props.c, under their own generator, were seen to fail with: a limit of the output size that is one bit off, a
- * retry too many, a software bit that grants access (see "mutations").
+ * look. Under their own generator they were seen to fail with: a limit of the
+ * output size that is one bit off, a retry too many, a software bit that grants
+ * access (see "mutations").
  *
  * The corpus is what "make fuzz" has found, made small by "make corpus".
  */
