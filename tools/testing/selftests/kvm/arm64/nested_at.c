@@ -47,10 +47,14 @@
 
 #define HOLE_GPA		0xf0000000UL	/* no memslot */
 
-/* Nested IPAs: same offset in 32 MB, so that there can be blocks. */
-#define IPA_DELTA		0x3e000000UL
-#define RO_IPA			0x33000000UL
-#define HOLE_IPA		0x34000000UL
+/*
+ * Nested IPAs have the offset in 512 MB of what they map, so that there can be blocks of any
+ * granule, and the data is alone in its own.
+ */
+#define IPA_DELTA		0x40000000UL
+#define DATA_IPA		(DATA_GPA - 0x60000000UL)
+#define RO_IPA			0x63000000UL
+#define HOLE_IPA		0x64000000UL
 
 /* VAs have the offset in 1 GB of what they map, for blocks. */
 #define VA_BASE			0x00007a8340000000UL
@@ -615,9 +619,7 @@ static u64 row_offset(const struct at_row *row)
 /* Output of stage 1. */
 static u64 row_s1_out(const struct at_row *row)
 {
-	u64 out = DATA_GPA + row_offset(row);
-
-	return row->regime == EL10 ? out - IPA_DELTA : out;
+	return (row->regime == EL10 ? DATA_IPA : DATA_GPA) + row_offset(row);
 }
 
 static u64 row_va(const struct at_row *row)
@@ -778,7 +780,7 @@ static void l1_build_s2(const struct at_row *row, struct s2_mmu *s2)
 		       L1_GPA + TABLE_OFFSET(level), SZ_64K, 3, S2_ATTR_DEFAULT);
 	s2_map(s2, RO_IPA, RO_GPA, SZ_64K, 3, S2_ATTR_DEFAULT);
 	s2_map(s2, HOLE_IPA, HOLE_GPA, SZ_64K, 3, S2_ATTR_DEFAULT);
-	s2_map(s2, DATA_GPA - IPA_DELTA, DATA_GPA, SZ_64K, row->s2_leaf ?: 3, attrs);
+	s2_map(s2, DATA_IPA, DATA_GPA, SZ_64K, row->s2_leaf ?: 3, attrs);
 
 	if (row->s2.clear | row->s2.set) {
 		ipa = row_s1_out(row);

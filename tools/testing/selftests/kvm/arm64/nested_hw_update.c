@@ -55,6 +55,7 @@
 /* Nested IPAs: the same offset in 32 MB. */
 #define IPA_DELTA		0x3e000000UL
 #define IPA(gpa)		((gpa) - IPA_DELTA)
+#define CODE_IPA		(IPA(CODE_GPA) + SZ_1G)	/* no table but the root in common */
 
 /* L2's stage 1, if it is on: VA to nested IPA, 4K, 39 bits. */
 #define VA_DELTA		0x0800000000UL
@@ -310,11 +311,11 @@ static u64 *l1_build_s1(const struct update_row *row)
 	u64 *root = nested_va(&l1_mem, S1_ROOT_GPA), *code_l2 = root + 512, *code_l3 = root + 1024;
 	u64 *data_l2 = nested_va(&l1_mem, S1_DATA_L2_GPA);
 	u64 *data_l3 = nested_va(&l1_mem, TARGET_GPA);
-	u64 code = IPA(CODE_GPA) + 2 * VA_DELTA, data = S1_DATA_VA, *desc;
+	u64 code = CODE_IPA + 2 * VA_DELTA, data = S1_DATA_VA, *desc;
 
 	root[(code >> 30) & 511] = (IPA(S1_ROOT_GPA) + SZ_4K) | table;
 	code_l2[(code >> 21) & 511] = (IPA(S1_ROOT_GPA) + SZ_8K) | table;
-	code_l3[(code >> 12) & 511] = IPA(CODE_GPA) | attr;
+	code_l3[(code >> 12) & 511] = CODE_IPA | attr;
 
 	root[(data >> 30) & 511] = IPA(S1_DATA_L2_GPA) | table;
 	data_l2[(data >> 21) & 511] = IPA(TARGET_GPA) | table;
@@ -336,7 +337,7 @@ static u64 *l1_build_s2(const struct update_row *row, struct s2_mmu *s2)
 
 	s2_init(s2, &l1_mem, &geo, VMID);
 	s2->vtcr |= row->vtcr;
-	s2_map(s2, IPA(CODE_GPA), CODE_GPA, SZ_64K, 3, S2_ATTR_DEFAULT);
+	s2_map(s2, CODE_IPA, CODE_GPA, SZ_64K, 3, S2_ATTR_DEFAULT);
 	s2_map(s2, IPA(S1_ROOT_GPA), S1_ROOT_GPA, 3 * SZ_4K, 3, S2_ATTR_DEFAULT);
 	s2_map(s2, IPA(S1_DATA_L2_GPA), S1_DATA_L2_GPA, 1, 3, S2_ATTR_DEFAULT);
 	s2_map(s2, IPA(S1_DATA_GPA), S1_DATA_GPA, 1, 3, S2_ATTR_DEFAULT);
@@ -380,7 +381,7 @@ static enum l2_stub access_stub(enum access access)
 
 static void l1_init_l2(const struct update_row *row, struct l2_vcpu *l2, struct s2_mmu *s2)
 {
-	u64 code = IPA(CODE_GPA) + (row_walks(row) ? 2 * VA_DELTA : 0);
+	u64 code = CODE_IPA + (row_walks(row) ? 2 * VA_DELTA : 0);
 	u64 ps = FIELD_GET(VTCR_EL2_PS, s2_vtcr(&s2->geo));
 
 	l2_init(l2, s2, code);
@@ -498,7 +499,7 @@ static void l1_access(u64 index, u64 access)
 /* A stub, by its name; returns the descriptor afterwards. */
 static u64 l1_once(struct l2_vcpu *l2, enum access access, const u64 *desc)
 {
-	l2->pc = IPA(CODE_GPA) + l2_stub_offset(access_stub(access));
+	l2->pc = CODE_IPA + l2_stub_offset(access_stub(access));
 	l2_enter(l2);
 	GUEST_ASSERT(l2_exit_is_hvc(&l2->exit, L2_HVC_DONE));
 
