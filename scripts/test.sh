@@ -2,14 +2,13 @@
 # SPDX-License-Identifier: GPL-2.0
 # usage: test.sh [SUITE…]
 #
-# Run the suites named, or those that need no kernel but ours. Each leaves KTAP in
-# out/results/; it is merged there as all.ktap, and counted. What a suite prints goes to
-# out/logs/test-SUITE.log too. The exit status is the verdict.
+# Run the suites named, or all. Each leaves KTAP in out/results/; it is merged
+# there as all.ktap, and counted. What a suite prints goes to out/logs/test-SUITE.log
+# too. The exit status is the verdict.
 #
 #   check unit kunit bare demo    as the make targets
 #   selftest                 make selftest
 #   level1                   make selftest LEVEL=1
-#   By name only, each with a kernel of its own:
 #   debug-1 debug-2          make selftest DEBUG=1 SET=debug, each one half
 #   16k 64k                  make selftest PAGES=16k SET=pages
 #
@@ -25,7 +24,7 @@ case ${1:-} in
 esac
 
 suites=("$@")
-[ $# -gt 0 ] || suites=(selftest check unit kunit bare level1 demo)
+[ $# -gt 0 ] || suites=(selftest check unit kunit bare level1 demo debug-1 debug-2 16k 64k)
 cd "$TOP"
 rm -rf "$OUT/results"
 mkdir -p "$OUT/results" "$OUT/logs"
