@@ -1070,11 +1070,13 @@ struct kvm_vm *nested_vm_create_mode(enum vm_guest_mode mode, u32 nr_vcpus, void
 /* L2's stage 1 has L1's granule and the range of its VAs, in the format with 48 bits. */
 static struct s2_geometry env_s1_geometry(const struct nested_env *env)
 {
-	return (struct s2_geometry) {
+	struct s2_geometry geo = {
 		.page_shift = env->vm->page_shift,
 		.ia_bits = min_t(unsigned int, env->vm->va_bits, NESTED_PA_BITS),
-		.start = env->vm->page_shift == 16 ? 1 : 0,
 	};
+
+	geo.start = 3 - (geo.ia_bits - 1 - geo.page_shift) / (geo.page_shift - 3);
+	return geo;
 }
 
 /**
