@@ -978,7 +978,9 @@ void l2_enter(struct l2_vcpu *l2)
 	write_sysreg_s(l2->esr_el1, SYS_ESR_EL12);
 	write_sysreg_s(l2->far_el1, SYS_FAR_EL12);
 	write_sysreg(l2->sp_el0, sp_el0);
-	write_sysreg_s(l2->tcr, SYS_TCR_EL12);
+	/* QEMU forgets translations at a write, which would hide a TLBI that is missing. */
+	if (read_sysreg_s(SYS_TCR_EL12) != l2->tcr)
+		write_sysreg_s(l2->tcr, SYS_TCR_EL12);
 	write_sysreg_s(l2->mair, SYS_MAIR_EL12);
 	write_sysreg_s(l2->ttbr0, SYS_TTBR0_EL12);
 	write_sysreg_s(l2->vbar, SYS_VBAR_EL12);
