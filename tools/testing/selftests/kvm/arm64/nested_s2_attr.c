@@ -686,6 +686,8 @@ static const char *skip_reason(struct kvm_vcpu *vcpu, const struct row *row)
 		return "the VM has no FEAT_XNX";
 	if ((row->need & NEED_BE) && !SYS_FIELD_GET(ID_AA64MMFR0_EL1, BIGEND, nested_mmfr0()))
 		return "the VM has no big-endian support at EL2";
+	if (NESTED_BARE && row->be)
+		return "there is no host side that could change the endianness";
 
 	return NULL;
 }

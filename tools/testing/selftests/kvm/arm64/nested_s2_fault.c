@@ -641,6 +641,8 @@ static const char *l1_skip_reason(const struct s2_row *row)
 		return "the VM has no such stage-2 granule (ID_AA64MMFR0_EL1.TGRANx_2)";
 	if (!row->parange && geo.ia_bits > nested_pa_bits())
 		return "the input size is above the VM's PARange";
+	if (NESTED_BARE && row->t0sz == T0SZ_BELOW_PARANGE && nested_pa_bits() < 52)
+		return "without FEAT_LPA the CPU may use the limit of T0SZ instead";
 	if ((row->need & NEED_HAF) && !SYS_FIELD_GET(ID_AA64MMFR1_EL1, HAFDBS, mmfr1))
 		return "the VM has no FEAT_HAFDBS";
 	if ((row->need & NEED_HDBS) && SYS_FIELD_GET(ID_AA64MMFR1_EL1, HAFDBS, mmfr1) <

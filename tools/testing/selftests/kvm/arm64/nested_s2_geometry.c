@@ -436,6 +436,9 @@ static const char *lower_parange(struct kvm_vcpu *vcpu, const struct row *row)
 
 	if (!row->pa_bits)
 		return NULL;
+	/* It is run on CPUs of several sizes then. */
+	if (NESTED_BARE)
+		return "there is no host side that could lower PARange";
 	if (SYS_FIELD_GET(ID_AA64MMFR0_EL1, PARANGE, mmfr0) <= row->parange)
 		return "the VM's PARange is not above that";
 
