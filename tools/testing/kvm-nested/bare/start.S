@@ -6,10 +6,15 @@
 	.section .text.start, "ax"
 	.global	_start
 _start:
-	/* HCR_EL2.{E2H,TGE,RW}: where a VM's L1 starts, too */
+	/*
+	 * HCR_EL2.{E2H,TGE,RW}: where a VM's L1 starts, too. And VM, which has no
+	 * effect with TGE: QEMU forgets all translations when it changes, and so
+	 * would hide a TLBI that is missing.
+	 */
 	mov	x0, #(1 << 31)
 	orr	x0, x0, #(1 << 34)
 	orr	x0, x0, #(1 << 27)
+	orr	x0, x0, #(1 << 0)
 	msr	hcr_el2, x0
 	isb
 	/* CPTR_EL2 in its E2H form: no traps of FP */
