@@ -40,7 +40,7 @@
 #define L1_SLOT			1
 #define CODE_SIZE		SZ_64K
 #define L2_LOOP_OFFSET		SZ_8K	/* in L2's code, behind the stubs */
-#define ARENA_SIZE		SZ_8M
+#define ARENA_SIZE		SZ_16M
 #define DATA_STRIDE		SZ_64K	/* a page with any granule */
 
 /*
