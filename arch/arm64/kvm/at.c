@@ -342,11 +342,6 @@ struct at_insn {
 static int at_stage2(struct kvm_vcpu *vcpu, const struct at_insn *insn,
 		     struct kvm_s1_result *res, struct kvm_walk_fault *fault)
 {
-	const struct kvm_s2_attr_regs attr_regs = {
-		.sh	= SYS_FIELD_GET(VTCR_EL2, SH0,
-					__vcpu_sys_reg(vcpu, VTCR_EL2)),
-		.cd	= __vcpu_sys_reg(vcpu, HCR_EL2) & HCR_CD,
-	};
 	struct kvm_s2_config cfg;
 	struct kvm_s2_result s2;
 	int ret;
@@ -358,7 +353,7 @@ static int at_stage2(struct kvm_vcpu *vcpu, const struct at_insn *insn,
 		return ret;
 
 	res->pa = s2.oa;
-	kvm_s2_combine_attr(&cfg, &attr_regs, s2.leaf.desc, &res->attr);
+	kvm_s2_combine_attr(&cfg, s2.leaf.desc, &res->attr);
 	return 0;
 }
 

@@ -195,6 +195,8 @@ void kvm_s2_configure(const struct kvm_s2_regs *regs,
 		.xnx	= feat->xnx,
 		.ptw	= regs->ptw,
 		.fwb	= regs->fwb,
+		.cd	= regs->cd,
+		.sh	= FIELD_GET(VTCR_EL2_SH0_MASK, regs->vtcr),
 		.geom	= {
 			.stage		= 2,
 			.big_endian	= regs->big_endian,

@@ -136,6 +136,7 @@ static void configure(const struct vector *v, struct verdict *got)
 		.big_endian = v->sctlr_el2 & SCTLR_ELx_EE,
 		.ptw	    = v->hcr & HCR_EL2_PTW,
 		.fwb	    = v->ids.fwb && (v->hcr & HCR_EL2_FWB),
+		.cd	    = v->hcr & HCR_EL2_CD,
 		.off	    = !(v->hcr & (HCR_EL2_VM | HCR_EL2_DC)),
 	};
 	s2_features(v, &got->s2_feat);
@@ -199,10 +200,6 @@ static bool s1_attr(const struct vector *v, struct kvm_mem_attr *attr)
 static void walk_s2(struct vector *v, u64 ipa, struct verdict *got)
 {
 	const struct kvm_walk_mem mem = { &mem_ops, &v->mem };
-	const struct kvm_s2_attr_regs regs = {
-		.sh = FIELD_GET(VTCR_EL2_SH0_MASK, v->vtcr),
-		.cd = v->hcr & HCR_EL2_CD,
-	};
 
 	got->acc.s1_device = !(got->attr.mair >> 4);
 	got->ret = kvm_s2_walk(&got->s2_cfg, &mem, ipa, &got->acc, &got->s2,
@@ -211,7 +208,7 @@ static void walk_s2(struct vector *v, u64 ipa, struct verdict *got)
 		return;
 	got->pa = got->s2.oa;
 	got->has_s2 = !got->s2_cfg.off;
-	kvm_s2_combine_attr(&got->s2_cfg, &regs, got->s2.leaf.desc, &got->attr);
+	kvm_s2_combine_attr(&got->s2_cfg, got->s2.leaf.desc, &got->attr);
 }
 
 static void walk_full(struct vector *v, struct verdict *got)

@@ -890,7 +890,6 @@ static u8 s2_combine_sh(u8 s1, u8 s2)
 /**
  * kvm_s2_combine_attr() - memory type of both stages together
  * @cfg: validated configuration of stage 2
- * @regs: registers that have a say in the type, and in nothing else
  * @s2_desc: leaf descriptor of stage 2, in CPU order
  * @attr: in: the type from stage 1; out: that of the translation
  *
@@ -898,11 +897,10 @@ static u8 s2_combine_sh(u8 s1, u8 s2)
  *
  * Context: any.
  */
-void kvm_s2_combine_attr(const struct kvm_s2_config *cfg,
-			 const struct kvm_s2_attr_regs *regs, u64 s2_desc,
+void kvm_s2_combine_attr(const struct kvm_s2_config *cfg, u64 s2_desc,
 			 struct kvm_mem_attr *attr)
 {
-	u8 sh = cfg->geom.ds ? regs->sh : FIELD_GET(S2_DESC_SH, s2_desc);
+	u8 sh = cfg->geom.ds ? cfg->sh : FIELD_GET(S2_DESC_SH, s2_desc);
 	u8 memattr = FIELD_GET(S2_DESC_MEMATTR, s2_desc);
 	u8 s1 = s1_plain_attr(attr->mair);
 
@@ -915,7 +913,7 @@ void kvm_s2_combine_attr(const struct kvm_s2_config *cfg,
 		attr->mair = s2_combine_type(s1, memattr);
 
 	/* Whatever the encoding of MemAttr, FEAT_S2FWB's included. */
-	if (regs->cd && !s1_attr_is_device(attr->mair))
+	if (cfg->cd && !s1_attr_is_device(attr->mair))
 		attr->mair = S1_MAIR_NORMAL_NC;
 
 	attr->sh = s1_effective_sh(attr->mair, s2_combine_sh(attr->sh, sh));

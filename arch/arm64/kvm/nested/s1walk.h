@@ -236,18 +236,7 @@ int kvm_s1_walk(const struct kvm_s1_config *cfg, const struct kvm_walk_mem *mem,
 		u64 va, const struct kvm_access *acc,
 		struct kvm_s1_result *res, struct kvm_walk_fault *fault);
 
-/**
- * struct kvm_s2_attr_regs - what decides how stage 2 changes a memory type
- * @sh: VTCR_EL2.SH0
- * @cd: HCR_EL2.CD
- */
-struct kvm_s2_attr_regs {
-	u8 sh;
-	bool cd;
-};
-
-void kvm_s2_combine_attr(const struct kvm_s2_config *cfg,
-			 const struct kvm_s2_attr_regs *regs, u64 s2_desc,
+void kvm_s2_combine_attr(const struct kvm_s2_config *cfg, u64 s2_desc,
 			 struct kvm_mem_attr *attr);
 u64 kvm_par_success(u64 pa, const struct kvm_mem_attr *attr);
 u64 kvm_par_s1_fault_bits(const struct kvm_s1_result *res,

@@ -131,6 +131,7 @@ void kvm_nested_s2_config(struct kvm_vcpu *vcpu, struct kvm_s2_config *cfg)
 				  SCTLR_ELx_EE,
 		.ptw		= hcr & HCR_PTW,
 		.fwb		= hcr & HCR_FWB,
+		.cd		= hcr & HCR_CD,
 	};
 	struct kvm_s2_features feat;
 

@@ -242,6 +242,7 @@ int kvm_walk_set_fault(struct kvm_walk_fault *fault, enum kvm_fault_kind kind,
  * @big_endian: SCTLR_EL2.EE
  * @ptw: HCR_EL2.PTW
  * @fwb: HCR_EL2.FWB, in effect
+ * @cd: HCR_EL2.CD
  * @off: neither HCR_EL2.VM nor HCR_EL2.DC is in effect
  */
 struct kvm_s2_regs {
@@ -250,6 +251,7 @@ struct kvm_s2_regs {
 	bool big_endian;
 	bool ptw;
 	bool fwb;
+	bool cd;
 	bool off;
 };
 
@@ -286,6 +288,8 @@ struct kvm_s2_features {
  * @xnx: XN[1:0] distinguishes EL1 and EL0
  * @ptw: stage-1 walks to Device memory take a Permission fault
  * @fwb: MemAttr has the FEAT_S2FWB encoding
+ * @cd: data accesses to Normal memory are Non-cacheable
+ * @sh: VTCR_EL2.SH0, which with @geom.ds replaces the descriptor's own
  * @off: stage 2 is off: flat translation; the rest, @geom too, is not valid
  * @bad: VTCR_EL2 is not usable: every walk is a Translation fault, level 0
  */
@@ -296,6 +300,8 @@ struct kvm_s2_config {
 	bool xnx;
 	bool ptw;
 	bool fwb;
+	bool cd;
+	u8 sh;
 	bool off;
 	bool bad;
 };

@@ -341,20 +341,23 @@ KUNIT_ARRAY_PARAM_DESC(combine, combine_rows, desc);
 static void s1_attr_combine(struct kunit *test)
 {
 	const struct combine_row *row = test->param_value;
-	struct kvm_s2_config cfg = { .fwb = row->fwb };
-	struct kvm_s2_attr_regs regs = { .sh = 1, .cd = row->cd };
+	struct kvm_s2_config cfg = {
+		.fwb	= row->fwb,
+		.cd	= row->cd,
+		.sh	= 1,
+	};
 	struct kvm_mem_attr attr = row->s1;
 	u64 desc = (u64)row->memattr << 2;
 
-	kvm_s2_combine_attr(&cfg, &regs, desc | (u64)row->sh << 8, &attr);
+	kvm_s2_combine_attr(&cfg, desc | (u64)row->sh << 8, &attr);
 	KUNIT_EXPECT_EQ(test, attr.mair, row->want.mair);
 	KUNIT_EXPECT_EQ(test, attr.sh, row->want.sh);
 
 	/* With DS, VTCR_EL2.SH0 counts, and the same bits are an address. */
 	cfg.geom.ds = true;
-	regs.sh = row->sh;
+	cfg.sh = row->sh;
 	attr = row->s1;
-	kvm_s2_combine_attr(&cfg, &regs, desc | (u64)(row->sh ^ 3) << 8, &attr);
+	kvm_s2_combine_attr(&cfg, desc | (u64)(row->sh ^ 3) << 8, &attr);
 	KUNIT_EXPECT_EQ(test, attr.mair, row->want.mair);
 	KUNIT_EXPECT_EQ(test, attr.sh, row->want.sh);
 }
