@@ -150,105 +150,22 @@ static void s1_config(struct kvm_vcpu *vcpu, enum kvm_s1_regime regime,
 	kvm_s1_configure(&regs, &feat, cfg);
 }
 
-/*
- * The memory that stage-1 tables are in
- */
-
-/**
- * struct s1_mem - context of the descriptor operations
- * @vcpu: the vCPU
- * @ops: operations on canonical memory
- * @s2: L1's stage 2, which the tables are behind
- * @behind_s2: they are
- * @find: page that is looked for, by __kvm_find_s1_desc_level()
- * @level: level of the last descriptor that was asked for
- */
-struct s1_mem {
-	struct kvm_vcpu *vcpu;
-	const struct kvm_walk_ops *ops;
-	struct kvm_s2_config s2;
-	bool behind_s2;
-	u64 find;
-	s8 level;
-};
-
-static bool s1_behind_s2(struct kvm_vcpu *vcpu, enum kvm_s1_regime regime)
-{
-	return regime == KVM_REGIME_EL10 && vcpu_has_nv(vcpu) &&
-	       kvm_nested_s2_enabled(vcpu);
-}
-
-static void s1_mem_init(struct s1_mem *mem, struct kvm_vcpu *vcpu,
+/* Only EL1&0 has a stage 2 behind it, and that may be off. */
+static void s1_mem_init(struct kvm_s1_mem *mem, struct kvm_vcpu *vcpu,
 			enum kvm_s1_regime regime)
 {
-	*mem = (struct s1_mem) {
-		.vcpu		= vcpu,
-		.ops		= &kvm_nested_mem_ops,
-		.behind_s2	= s1_behind_s2(vcpu, regime),
+	*mem = (struct kvm_s1_mem) {
+		.s2.off	= true,
+		.phys	= { .ops = &kvm_nested_mem_ops, .ctx = vcpu->kvm },
 	};
 
-	if (mem->behind_s2)
+	if (regime == KVM_REGIME_EL10 && vcpu_has_nv(vcpu))
 		kvm_nested_s2_config(vcpu, &mem->s2);
 }
 
-/* From the address in a table to the one in L1's physical memory. */
-static int s1_mem_locate(struct s1_mem *mem, u64 addr,
-			 enum kvm_access_type type, u64 *pa,
-			 struct kvm_walk_fault *fault)
-{
-	const struct kvm_walk_mem canonical = {
-		.ops	= mem->ops,
-		.ctx	= mem->vcpu->kvm,
-	};
-	const struct kvm_access acc = { .type = type };
-	struct kvm_walk_fault s2_fault;
-	struct kvm_s2_result res;
-	int ret;
-
-	*pa = addr;
-	if (!mem->behind_s2)
-		return 0;
-
-	ret = kvm_s2_walk(&mem->s2, &canonical, addr, &acc, &res, &s2_fault);
-	if (!ret)
-		*pa = res.oa;
-	else if (ret > 0)
-		*fault = s2_fault;
-	return ret;
-}
-
-static int s1_mem_read(void *ctx, u64 addr, u64 *raw,
-		       struct kvm_walk_fault *fault)
-{
-	struct s1_mem *mem = ctx;
-	u64 pa;
-	int ret;
-
-	ret = s1_mem_locate(mem, addr, KVM_ACC_TTW, &pa, fault);
-	if (ret)
-		return ret;
-
-	return mem->ops->read(mem->vcpu->kvm, pa, raw, fault);
-}
-
-static int s1_mem_cas(void *ctx, u64 addr, u64 old, u64 new,
-		      struct kvm_walk_fault *fault)
-{
-	struct s1_mem *mem = ctx;
-	u64 pa;
-	int ret;
-
-	ret = s1_mem_locate(mem, addr, KVM_ACC_TTW_UPDATE, &pa, fault);
-	if (ret)
-		return ret;
-
-	return mem->ops->cas(mem->vcpu->kvm, pa, old, new, fault);
-}
-
-static const struct kvm_walk_ops s1_mem_ops = {
-	.read	= s1_mem_read,
-	.cas	= s1_mem_cas,
-};
+/*
+ * The walks
+ */
 
 /**
  * kvm_s1_translate() - walk stage 1 of a vCPU
@@ -268,18 +185,34 @@ int kvm_s1_translate(struct kvm_vcpu *vcpu, enum kvm_s1_regime regime, u64 va,
 		     struct kvm_walk_fault *fault)
 {
 	struct kvm_s1_config cfg;
-	struct s1_mem ctx;
-	const struct kvm_walk_mem mem = {
-		.ops	= &s1_mem_ops,
-		.ctx	= &ctx,
+	struct kvm_s1_mem mem;
+	const struct kvm_walk_mem tables = {
+		.ops	= &kvm_s1_mem_ops,
+		.ctx	= &mem,
 	};
 
 	/* Memslots are used; the tables themselves need no lock, see walk.h. */
 	lockdep_assert(srcu_read_lock_held(&vcpu->kvm->srcu));
 
 	s1_config(vcpu, regime, &cfg);
-	s1_mem_init(&ctx, vcpu, regime);
-	return kvm_s1_walk(&cfg, &mem, va, acc, res, fault);
+	s1_mem_init(&mem, vcpu, regime);
+	return kvm_s1_walk(&cfg, &tables, va, acc, res, fault);
+}
+
+/* The same through L1's stage 2 as well, as far as that is behind the regime. */
+static int s12_translate(struct kvm_vcpu *vcpu, enum kvm_s1_regime regime,
+			 u64 va, const struct kvm_access *acc,
+			 struct kvm_s12_result *res,
+			 struct kvm_walk_fault *fault)
+{
+	struct kvm_s1_config cfg;
+	struct kvm_s1_mem mem;
+
+	lockdep_assert(srcu_read_lock_held(&vcpu->kvm->srcu));
+
+	s1_config(vcpu, regime, &cfg);
+	s1_mem_init(&mem, vcpu, regime);
+	return kvm_s12_walk(&cfg, &mem, va, acc, res, fault);
 }
 
 /*
@@ -338,34 +271,18 @@ struct at_insn {
 	bool s12;
 };
 
-/* Stage 2 of AT S12E*: from stage 1's output to that of both. */
-static int at_stage2(struct kvm_vcpu *vcpu, const struct at_insn *insn,
-		     struct kvm_s1_result *res, struct kvm_walk_fault *fault)
-{
-	struct kvm_s2_config cfg;
-	struct kvm_s2_result s2;
-	int ret;
-
-	kvm_nested_s2_config(vcpu, &cfg);
-	ret = kvm_nested_s2_translate(vcpu, &cfg, res->pa, &insn->acc, &s2,
-				      fault);
-	if (ret)
-		return ret;
-
-	res->pa = s2.oa;
-	kvm_s2_combine_attr(&cfg, s2.leaf.desc, &res->attr);
-	return 0;
-}
-
 static int at_walk(struct kvm_vcpu *vcpu, const struct at_insn *insn, u64 va,
-		   struct kvm_s1_result *res, struct kvm_walk_fault *fault)
+		   struct kvm_s12_result *res, struct kvm_walk_fault *fault)
 {
 	int idx, ret;
 
 	idx = srcu_read_lock(&vcpu->kvm->srcu);
-	ret = kvm_s1_translate(vcpu, insn->regime, va, &insn->acc, res, fault);
-	if (!ret && insn->s12 && s1_behind_s2(vcpu, insn->regime))
-		ret = at_stage2(vcpu, insn, res, fault);
+	if (insn->s12)
+		ret = s12_translate(vcpu, insn->regime, va, &insn->acc, res,
+				    fault);
+	else
+		ret = kvm_s1_translate(vcpu, insn->regime, va, &insn->acc,
+				       &res->s1, fault);
 	srcu_read_unlock(&vcpu->kvm->srcu, idx);
 
 	return ret;
@@ -374,7 +291,7 @@ static int at_walk(struct kvm_vcpu *vcpu, const struct at_insn *insn, u64 va,
 static int at_execute(struct kvm_vcpu *vcpu, const struct at_insn *insn, u64 va)
 {
 	struct kvm_walk_fault fault;
-	struct kvm_s1_result res;
+	struct kvm_s12_result res;
 	u64 par;
 	int ret;
 
@@ -395,9 +312,12 @@ static int at_execute(struct kvm_vcpu *vcpu, const struct at_insn *insn, u64 va)
 	}
 
 	if (ret)
-		par = kvm_fault_par(&fault) | kvm_par_s1_fault_bits(&res, &fault);
+		par = kvm_fault_par(&fault) |
+		      kvm_par_s1_fault_bits(&res.s1, &fault);
+	else if (insn->s12)
+		par = kvm_par_success(res.s2.oa, &res.attr);
 	else
-		par = kvm_par_success(res.pa, &res.attr);
+		par = kvm_par_success(res.s1.pa, &res.s1.attr);
 
 	vcpu_write_sys_reg(vcpu, par, PAR_EL1);
 	return 0;
@@ -504,20 +424,32 @@ int __kvm_at_s12(struct kvm_vcpu *vcpu, u32 op, u64 vaddr)
  * The level of an aborting descriptor
  */
 
-static int s1_find_read(void *ctx, u64 addr, u64 *raw,
+/**
+ * struct s1_find - context of the descriptor operations of the search
+ * @mem: the memory that stage 1 knows
+ * @ipa: page that is looked for
+ * @level: level of the last descriptor that was asked for
+ */
+struct s1_find {
+	struct kvm_s1_mem mem;
+	u64 ipa;
+	s8 level;
+};
+
+static int s1_find_read(void *ctx, u64 ipa, u64 *raw,
 			struct kvm_walk_fault *fault)
 {
-	struct s1_mem *mem = ctx;
+	struct s1_find *find = ctx;
 
 	/* The record comes in with the level of the descriptor. */
-	mem->level = fault->level;
-	if (!((addr ^ mem->find) & GENMASK_ULL(51, 12)))
+	find->level = fault->level;
+	if (!((ipa ^ find->ipa) & GENMASK_ULL(51, 12)))
 		return KVM_WALK_FAULT;
 
-	return s1_mem_read(ctx, addr, raw, fault);
+	return kvm_s1_mem_ops.read(&find->mem, ipa, raw, fault);
 }
 
-static int s1_find_cas(void *ctx, u64 addr, u64 old, u64 new,
+static int s1_find_cas(void *ctx, u64 ipa, u64 old, u64 new,
 		       struct kvm_walk_fault *fault)
 {
 	/* Looking for a descriptor changes none: hardware updates are off. */
@@ -563,10 +495,10 @@ int __kvm_find_s1_desc_level(struct kvm_vcpu *vcpu, u64 va, u64 ipa, int *level)
 	struct kvm_walk_fault fault;
 	struct kvm_s1_config cfg;
 	struct kvm_s1_result res;
-	struct s1_mem ctx;
+	struct s1_find find = { .ipa = ipa };
 	const struct kvm_walk_mem mem = {
 		.ops	= &s1_find_ops,
-		.ctx	= &ctx,
+		.ctx	= &find,
 	};
 	int idx, ret;
 
@@ -578,12 +510,11 @@ int __kvm_find_s1_desc_level(struct kvm_vcpu *vcpu, u64 va, u64 ipa, int *level)
 	cfg.hd = false;
 
 	idx = srcu_read_lock(&vcpu->kvm->srcu);
-	s1_mem_init(&ctx, vcpu, regime);
-	ctx.ops = &s1_find_s2_ops;
-	ctx.find = ipa;
+	s1_mem_init(&find.mem, vcpu, regime);
+	find.mem.phys.ops = &s1_find_s2_ops;
 	ret = kvm_s1_walk(&cfg, &mem, va, &acc, &res, &fault);
 	srcu_read_unlock(&vcpu->kvm->srcu, idx);
 
-	*level = ctx.level;
+	*level = find.level;
 	return ret == -EAGAIN ? ret : 0;
 }

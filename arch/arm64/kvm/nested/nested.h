@@ -51,11 +51,6 @@ bool kvm_nested_s2_enabled(struct kvm_vcpu *vcpu);
 void kvm_nested_s2_granules(u64 mmfr0, struct kvm_s2_features *feat);
 void kvm_nested_s2_config(struct kvm_vcpu *vcpu, struct kvm_s2_config *cfg);
 u8 kvm_nested_s2_pgshift(struct kvm *kvm, u64 vtcr);
-int kvm_nested_s2_translate(struct kvm_vcpu *vcpu,
-			    const struct kvm_s2_config *cfg, u64 ipa,
-			    const struct kvm_access *acc,
-			    struct kvm_s2_result *res,
-			    struct kvm_walk_fault *fault);
 
 /* at.c: stage 1 of a vCPU, walked in software */
 

@@ -14,8 +14,11 @@
  *	update		Access flag and dirty state, by compare-and-swap
  *	attributes	MAIR_ELx, caches that are off; with stage 2 combined
  *
+ * Behind a stage 2, its descriptors are fetched and updated, and its output is
+ * translated, by kvm_s2_walk(): AArch64.FullTranslate().
+ *
  * Pure: no vCPU, no locks, no system registers (see walk.h). at.c takes the
- * snapshots and says what memory the tables are in.
+ * snapshots.
  */
 #include <linux/bitfield.h>
 #include <linux/bits.h>
@@ -917,6 +920,98 @@ void kvm_s2_combine_attr(const struct kvm_s2_config *cfg, u64 s2_desc,
 		attr->mair = S1_MAIR_NORMAL_NC;
 
 	attr->sh = s1_effective_sh(attr->mair, s2_combine_sh(attr->sh, sh));
+}
+
+/*
+ * Both stages
+ */
+
+/* The fault record comes in as stage 1's, and stays so unless stage 2 refuses. */
+static int s1_mem_locate(const struct kvm_s1_mem *mem, u64 ipa,
+			 enum kvm_access_type type, u64 *pa,
+			 struct kvm_walk_fault *fault)
+{
+	const struct kvm_access acc = { .type = type };
+	struct kvm_walk_fault s2_fault;
+	struct kvm_s2_result res;
+	int ret;
+
+	ret = kvm_s2_walk(&mem->s2, &mem->phys, ipa, &acc, &res, &s2_fault);
+	if (!ret)
+		*pa = res.oa;
+	else if (ret > 0)
+		*fault = s2_fault;
+	return ret;
+}
+
+static int s1_mem_read(void *ctx, u64 ipa, u64 *raw,
+		       struct kvm_walk_fault *fault)
+{
+	const struct kvm_s1_mem *mem = ctx;
+	u64 pa;
+	int ret;
+
+	ret = s1_mem_locate(mem, ipa, KVM_ACC_TTW, &pa, fault);
+	if (ret)
+		return ret;
+
+	return mem->phys.ops->read(mem->phys.ctx, pa, raw, fault);
+}
+
+static int s1_mem_cas(void *ctx, u64 ipa, u64 old, u64 new,
+		      struct kvm_walk_fault *fault)
+{
+	const struct kvm_s1_mem *mem = ctx;
+	u64 pa;
+	int ret;
+
+	ret = s1_mem_locate(mem, ipa, KVM_ACC_TTW_UPDATE, &pa, fault);
+	if (ret)
+		return ret;
+
+	return mem->phys.ops->cas(mem->phys.ctx, pa, old, new, fault);
+}
+
+const struct kvm_walk_ops kvm_s1_mem_ops = {
+	.read	= s1_mem_read,
+	.cas	= s1_mem_cas,
+};
+
+/**
+ * kvm_s12_walk() - translate a VA through stage 1 and the stage 2 behind it
+ * @cfg: validated configuration of stage 1
+ * @mem: stage 2, and the memory with the tables of both
+ * @va: the address, with its tag if there is one
+ * @acc: the access; its @s1_device is not used
+ * @res: the translation, valid on success; @res->s1 as kvm_s1_walk() leaves it
+ * @fault: record of the fault
+ *
+ * Return: 0; KVM_WALK_FAULT with @fault filled in, for the stage that refused;
+ * -EAGAIN if the tables of either stage kept changing; another host errno of
+ * @mem's operations.
+ * Context: whatever @mem's operations need.
+ */
+int kvm_s12_walk(const struct kvm_s1_config *cfg, struct kvm_s1_mem *mem,
+		 u64 va, const struct kvm_access *acc,
+		 struct kvm_s12_result *res, struct kvm_walk_fault *fault)
+{
+	const struct kvm_walk_mem tables = { &kvm_s1_mem_ops, mem };
+	struct kvm_access s2_acc = *acc;
+	int ret;
+
+	ret = kvm_s1_walk(cfg, &tables, va, acc, &res->s1, fault);
+	if (ret)
+		return ret;
+
+	s2_acc.s1_device = s1_attr_is_device(res->s1.attr.mair);
+	ret = kvm_s2_walk(&mem->s2, &mem->phys, res->s1.pa, &s2_acc, &res->s2,
+			  fault);
+	if (ret)
+		return ret;
+
+	res->attr = res->s1.attr;
+	kvm_s2_combine_attr(&mem->s2, res->s2.leaf.desc, &res->attr);
+	return 0;
 }
 
 /**

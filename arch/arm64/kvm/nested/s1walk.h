@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Nested virtualization: stage 1, walked in software.
+ * Nested virtualization: stage 1, walked in software, and what is made of its
+ * tables and of its output by a stage 2 behind it.
  *
  * AT instructions, the VNCR_EL2 pseudo-TLB and the search for the level of an
  * aborting descriptor all ask the same question: what does stage 1 of this
@@ -236,8 +237,43 @@ int kvm_s1_walk(const struct kvm_s1_config *cfg, const struct kvm_walk_mem *mem,
 		u64 va, const struct kvm_access *acc,
 		struct kvm_s1_result *res, struct kvm_walk_fault *fault);
 
+/* A stage 1 behind a stage 2 */
+
+/**
+ * struct kvm_s1_mem - the memory that stage 1 knows: that of IPAs
+ * @s2: validated configuration of stage 2; @s2.off if there is none
+ * @phys: physical memory, which has the tables of both stages
+ *
+ * The context of kvm_s1_mem_ops.
+ */
+struct kvm_s1_mem {
+	struct kvm_s2_config s2;
+	struct kvm_walk_mem phys;
+};
+
+/**
+ * struct kvm_s12_result - a completed translation by both stages
+ * @s1: stage 1; its @pa is the IPA
+ * @s2: stage 2; its @oa is the output address
+ * @attr: memory type of both together
+ */
+struct kvm_s12_result {
+	struct kvm_s1_result s1;
+	struct kvm_s2_result s2;
+	struct kvm_mem_attr attr;
+};
+
+/* Context: a struct kvm_s1_mem; and whatever its @phys needs. */
+extern const struct kvm_walk_ops kvm_s1_mem_ops;
+
 void kvm_s2_combine_attr(const struct kvm_s2_config *cfg, u64 s2_desc,
 			 struct kvm_mem_attr *attr);
+int kvm_s12_walk(const struct kvm_s1_config *cfg, struct kvm_s1_mem *mem,
+		 u64 va, const struct kvm_access *acc,
+		 struct kvm_s12_result *res, struct kvm_walk_fault *fault);
+
+/* What an AT instruction says of it in PAR_EL1 */
+
 u64 kvm_par_success(u64 pa, const struct kvm_mem_attr *attr);
 u64 kvm_par_s1_fault_bits(const struct kvm_s1_result *res,
 			  const struct kvm_walk_fault *fault);

@@ -132,6 +132,7 @@ void kvm_nested_s2_config(struct kvm_vcpu *vcpu, struct kvm_s2_config *cfg)
 		.ptw		= hcr & HCR_PTW,
 		.fwb		= hcr & HCR_FWB,
 		.cd		= hcr & HCR_CD,
+		.off		= !kvm_nested_s2_enabled(vcpu),
 	};
 	struct kvm_s2_features feat;
 
@@ -148,32 +149,6 @@ bool kvm_nested_s2_ds(struct kvm_vcpu *vcpu)
 	s2_vm_features(vcpu->kvm, &feat);
 	return (vtcr & VTCR_EL2_DS) &&
 	       (feat.lpa2 & BIT(kvm_s2_granule(vtcr, &feat)));
-}
-
-/**
- * kvm_nested_s2_translate() - walk L1's stage 2 for one access
- * @vcpu: the vCPU
- * @cfg: configuration sampled with kvm_nested_s2_config()
- * @ipa: nested IPA, in bytes
- * @acc: the access
- * @res: the translation
- * @fault: the fault
- *
- * Return: 0, KVM_WALK_FAULT or -EAGAIN.
- * Context: vCPU thread, kvm->srcu held; may sleep.
- */
-int kvm_nested_s2_translate(struct kvm_vcpu *vcpu,
-			    const struct kvm_s2_config *cfg, u64 ipa,
-			    const struct kvm_access *acc,
-			    struct kvm_s2_result *res,
-			    struct kvm_walk_fault *fault)
-{
-	const struct kvm_walk_mem mem = {
-		.ops	= &kvm_nested_mem_ops,
-		.ctx	= vcpu->kvm,
-	};
-
-	return kvm_s2_walk(cfg, &mem, ipa, acc, res, fault);
 }
 
 /*
@@ -213,6 +188,10 @@ static void s2_abort_access(struct kvm_vcpu *vcpu, struct kvm_access *acc)
 int kvm_walk_nested_s2(struct kvm_vcpu *vcpu, phys_addr_t gipa,
 		       struct kvm_s2_trans *result)
 {
+	const struct kvm_walk_mem mem = {
+		.ops	= &kvm_nested_mem_ops,
+		.ctx	= vcpu->kvm,
+	};
 	struct kvm_walk_fault fault;
 	struct kvm_s2_result res;
 	struct kvm_s2_config cfg;
@@ -232,7 +211,7 @@ int kvm_walk_nested_s2(struct kvm_vcpu *vcpu, phys_addr_t gipa,
 
 	s2_abort_access(vcpu, &acc);
 	kvm_nested_s2_config(vcpu, &cfg);
-	ret = kvm_nested_s2_translate(vcpu, &cfg, gipa, &acc, &res, &fault);
+	ret = kvm_s2_walk(&cfg, &mem, gipa, &acc, &res, &fault);
 	if (ret < 0)
 		return ret;
 

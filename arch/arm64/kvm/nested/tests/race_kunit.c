@@ -16,7 +16,7 @@
 #include <asm/sysreg.h>
 
 #include "nested/s1walk.h"
-#include "two_stages.h"
+#include "fake_mem.h"
 
 /* 4K, 39 bits, and a block of 1 GB at level 1, in either stage. */
 #define VA_IN			0x80604abcULL
@@ -307,7 +307,7 @@ static void race_s1_config(struct kvm_s1_config *cfg)
 	kvm_s1_configure(&regs, &feat, cfg);
 }
 
-static void race_s2_config(struct kvm_s2_config *cfg)
+static void race_s2_config(bool off, struct kvm_s2_config *cfg)
 {
 	const struct kvm_s2_features feat = {
 		.pa_bits = 40,
@@ -319,6 +319,7 @@ static void race_s2_config(struct kvm_s2_config *cfg)
 		/* HD, HA; PS: 40 bits; SL0: level 1; T0SZ: 25 */
 		.vtcr	= BIT_ULL(22) | BIT_ULL(21) | 2 << 16 | 1 << 6 | 25,
 		.vttbr	= S2_BASE,
+		.off	= off,
 	};
 
 	kvm_s2_configure(&regs, &feat, cfg);
@@ -336,9 +337,8 @@ static void race_run(struct kunit *test)
 	struct kvm_walk_fault fault;
 	struct kvm_s1_result res;
 	struct kvm_s1_config s1;
-	struct kvm_s2_config s2;
-	struct fake_s1_mem ctx = { .s2 = row->s2 ? &s2 : NULL, .mem = mem };
-	const struct kvm_walk_mem wmem = { &fake_s1_mem_ops, &ctx };
+	struct kvm_s1_mem s1_mem = { .phys = { &fake_mem_ops, mem } };
+	const struct kvm_walk_mem wmem = { &kvm_s1_mem_ops, &s1_mem };
 	int ret;
 
 	mem->races = row->races;
@@ -346,7 +346,7 @@ static void race_run(struct kunit *test)
 	mem->race_raw = row->winner;
 
 	race_s1_config(&s1);
-	race_s2_config(&s2);
+	race_s2_config(!row->s2, &s1_mem.s2);
 	ret = kvm_s1_walk(&s1, &wmem, VA_IN, &acc, &res, &fault);
 
 	KUNIT_EXPECT_EQ(test, ret, row->ret);

@@ -17,7 +17,7 @@
 #include <asm/sysreg.h>
 
 #include "nested/s1walk.h"
-#include "two_stages.h"
+#include "fake_mem.h"
 
 /* Granules are at their shifts. */
 #define G4K			BIT(12)
@@ -158,6 +158,7 @@ static void vector_s2_config(const struct vector_row *row,
 		.big_endian = row->s2.sctlr & SCTLR_ELx_EE,
 		.ptw	    = row->s2.hcr & HCR_EL2_PTW,
 		.fwb	    = (row->flags & FWB) && (row->s2.hcr & HCR_EL2_FWB),
+		.off	    = !(row->s2.hcr & (HCR_EL2_VM | HCR_EL2_DC)),
 	};
 
 	kvm_s2_configure(&regs, &feat, cfg);
@@ -189,37 +190,25 @@ static void vector_s1_config(const struct vector_row *row,
 	kvm_s1_configure(&regs, &feat, cfg);
 }
 
-static void vector_walk_s2(const struct kvm_s2_config *cfg,
-			   struct fake_mem *mem, u64 ipa,
-			   const struct kvm_access *acc,
-			   struct vector_walk *got)
+/* From the VA if there are registers of stage 1, or from the IPA. */
+static void vector_walk(const struct vector_row *row, struct fake_mem *mem,
+			const struct kvm_access *acc, struct vector_walk *got)
 {
-	const struct kvm_walk_mem wmem = { &fake_mem_ops, mem };
-	struct kvm_s2_result res;
+	struct kvm_s1_mem s1_mem = { .phys = { &fake_mem_ops, mem } };
+	struct kvm_s12_result res;
+	struct kvm_s1_config s1;
 
-	got->ret = kvm_s2_walk(cfg, &wmem, ipa, acc, &res, &got->fault);
+	vector_s2_config(row, &s1_mem.s2);
+	if (row->s1.tcr) {
+		vector_s1_config(row, &s1);
+		got->ret = kvm_s12_walk(&s1, &s1_mem, row->addr, acc, &res,
+					&got->fault);
+	} else {
+		got->ret = kvm_s2_walk(&s1_mem.s2, &s1_mem.phys, row->addr, acc,
+				       &res.s2, &got->fault);
+	}
 	if (!got->ret)
-		got->addr = res.oa;
-}
-
-static void vector_walk_s1(const struct vector_row *row,
-			   const struct kvm_s2_config *s2, struct fake_mem *mem,
-			   const struct kvm_access *acc,
-			   struct vector_walk *got)
-{
-	struct fake_s1_mem ctx = { .s2 = s2, .mem = mem };
-	const struct kvm_walk_mem wmem = { &fake_s1_mem_ops, &ctx };
-	struct kvm_s1_config cfg;
-	struct kvm_s1_result res;
-
-	vector_s1_config(row, &cfg);
-	got->ret = kvm_s1_walk(&cfg, &wmem, row->addr, acc, &res, &got->fault);
-	if (got->ret)
-		return;
-
-	got->addr = res.pa;
-	if (s2)
-		vector_walk_s2(s2, mem, res.pa, acc, got);
+		got->addr = res.s2.oa;
 }
 
 static bool vector_same_fault(const struct vector_outcome *out,
@@ -304,17 +293,9 @@ static void vector_run(struct kunit *test)
 	struct fake_mem *mem = fake_mem_new(test, row->mem);
 	const struct vector_outcome *out = row->out;
 	struct vector_walk got = {};
-	struct kvm_s2_config s2;
 	const char *what = NULL;
 
-	vector_s2_config(row, &s2);
-	if (!row->s1.tcr)
-		vector_walk_s2(&s2, mem, row->addr, &acc, &got);
-	else if (row->s2.hcr & (HCR_EL2_VM | HCR_EL2_DC))
-		vector_walk_s1(row, &s2, mem, &acc, &got);
-	else
-		vector_walk_s1(row, NULL, mem, &acc, &got);
-
+	vector_walk(row, mem, &acc, &got);
 	for (; out < row->out + VECTOR_OUTCOMES && out->reads; out++) {
 		what = vector_differs(row, out, &got, mem);
 		if (!what)
