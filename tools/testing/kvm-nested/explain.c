@@ -39,6 +39,8 @@ static void show_leaf(FILE *f, int level, int size, int span, bool r, bool w,
 
 static void show_got(FILE *f, const struct verdict *got)
 {
+	const struct kvm_s2_result *s2 = &got->res.s2;
+
 	fprintf(f, "%s", result_name(got->ret, &got->fault));
 	if (got->ret)
 		fprintf(f, ", level %d, stage %d%s, %s, ipa %#lx",
@@ -46,13 +48,13 @@ static void show_got(FILE *f, const struct verdict *got)
 			got->fault.s1ptw ? " of a stage-1 walk" : "",
 			got->fault.write ? "write" : "read", got->fault.ipa);
 	else
-		fprintf(f, ", pa %#lx, mair %#x, sh %d", got->pa,
-			got->attr.mair, got->attr.sh);
-	if (got->has_s2)
-		show_leaf(f, got->s2.leaf.level, got->s2.leaf.shift,
-			  got->s2.leaf.contig_shift, got->s2.readable,
-			  got->s2.writable || got->s2.dirty_managed,
-			  got->s2.exec_el1, got->s2.exec_el0);
+		fprintf(f, ", pa %#lx, mair %#x, sh %d", s2->oa,
+			got->res.attr.mair, got->res.attr.sh);
+	if (has_leaf(got))
+		show_leaf(f, s2->leaf.level, s2->leaf.shift,
+			  s2->leaf.contig_shift, s2->readable,
+			  s2->writable || s2->dirty_managed, s2->exec_el1,
+			  s2->exec_el0);
 }
 
 static void show_outcome(FILE *f, const struct outcome *o)
@@ -260,12 +262,14 @@ static void explain_walk(FILE *f, const struct vector *v,
 static void explain_s1_result(FILE *f, const struct vector *v,
 			      const struct verdict *got)
 {
-	if (v->full && !got->s1_cfg.off && got->s1.leaf.desc)
+	const struct kvm_s1_result *s1 = &got->res.s1;
+
+	if (v->full && !got->s1_cfg.off && s1->leaf.desc)
 		fprintf(f, "  stage 1: EL1 %s%s%s, EL0 %s%s%s, output %#lx\n",
-			got->s1.priv.r ? "r" : "-", got->s1.priv.w ? "w" : "-",
-			got->s1.priv.x ? "x" : "-", got->s1.unpriv.r ? "r" : "-",
-			got->s1.unpriv.w ? "w" : "-",
-			got->s1.unpriv.x ? "x" : "-", got->s1.pa);
+			s1->priv.r ? "r" : "-", s1->priv.w ? "w" : "-",
+			s1->priv.x ? "x" : "-", s1->unpriv.r ? "r" : "-",
+			s1->unpriv.w ? "w" : "-", s1->unpriv.x ? "x" : "-",
+			s1->pa);
 }
 
 void explain_vector(FILE *f, const struct vector *v,

@@ -4,9 +4,9 @@
  *
  * The pure core (walk.h, s1walk.h, fault.h) is compiled as it is. A test gives
  * it a configuration, and memory by way of struct kvm_walk_ops; this file has
- * the memory that remembers what was done to it, the memory behind a stage 2,
- * and the way to report. Single-threaded: what another CPU does to the tables
- * happens inside of the operations.
+ * the memory that remembers what was done to it, and the way to report.
+ * Single-threaded: what another CPU does to the tables happens inside of the
+ * operations.
  */
 #ifndef __KVM_NESTED_TEST_HARNESS_H
 #define __KVM_NESTED_TEST_HARNESS_H
@@ -102,15 +102,6 @@ extern const struct kvm_s1_regs small_s1_regs;
 extern const struct kvm_s1_features small_s1_feat;
 
 void small_tables(struct mem *mem, u64 leaf);
-
-/* Memory at IPAs, behind @s2; a NULL @s2 is a stage 2 that is off. */
-struct s1_mem {
-	const struct kvm_s2_config *s2;
-	struct kvm_walk_mem phys;
-	unsigned int nreads;	/* of stage-1 descriptors */
-};
-
-extern const struct kvm_walk_ops s1_mem_ops;
 
 /* The tests, each reports for itself. */
 void run_vectors(const char *path);

@@ -96,6 +96,7 @@ static int hostile_read(void *ctx, u64 pa, u64 *raw,
 	struct hostile *mem = ctx;
 
 	mem->reads++;
+	mem->s1_reads += fault->stage == 1;
 	if (pa & 7)
 		mem->wrong = "a descriptor that is not aligned";
 	if (pa >> mem->limit_bits)

@@ -34,7 +34,7 @@ struct hostile {
 	unsigned int nknown;
 	struct word known[MAX_KNOWN];
 	u64 last_pa, last_raw;
-	unsigned int reads, cas, lost;
+	unsigned int reads, s1_reads, cas, lost;
 	unsigned int limit_bits;	/* no access at or above */
 	unsigned int contention;	/* of 8 updates, so many lose */
 	bool big_endian;

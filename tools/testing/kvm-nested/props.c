@@ -379,27 +379,49 @@ static u64 draw_va(struct source *src, const struct kvm_s1_config *cfg)
 	return va;
 }
 
+/* What stage 2 has added, if stage 1 got so far. */
+static const char *check_behind(const struct kvm_s2_config *cfg, int ret,
+				const struct kvm_s12_result *res,
+				const struct kvm_walk_fault *fault)
+{
+	const struct kvm_s2_result *s2 = &res->s2;
+	u64 offset = cfg->off ? ~0ull : BIT_ULL(s2->leaf.shift) - 1;
+	bool device = !(res->attr.mair >> 4);
+
+	if (ret > 0 && fault->stage == 2 && !fault->s1ptw &&
+	    fault->ipa != res->s1.pa)
+		return "a stage-2 fault of neither a descriptor nor the output";
+	if (ret)
+		return NULL;
+	if ((s2->oa ^ res->s1.pa) & offset)
+		return "an output of stage 2 at another offset";
+	/* Without FEAT_S2FWB, stage 2 does not look at stage 1's type. */
+	if (s2->device && !device)
+		return "Normal memory, but Device to stage 2";
+	if (cfg->fwb && device && !s2->device)
+		return "Device memory, but not to stage 2";
+	return NULL;
+}
+
 static const char *check_s1(const struct kvm_s1_config *cfg, u64 va, int ret,
 			    const struct kvm_s1_result *res,
-			    const struct kvm_walk_fault *fault,
-			    const struct s1_mem *mem, const struct hostile *phys)
+			    const struct kvm_walk_fault *fault, bool behind_s2,
+			    const struct hostile *phys)
 {
-	unsigned int stages = BIT(1) | (mem->s2 ? BIT(2) : 0);
+	unsigned int stages = BIT(1) | (behind_s2 ? BIT(2) : 0);
 	const char *wrong = check_result(ret, fault, stages, phys);
 	const struct kvm_s1_range *range;
 
 	if (wrong)
 		return wrong;
-	if (mem->nreads > MAX_LEVELS * (phys->lost + 1) ||
-	    mem->nreads > MAX_LEVELS * KVM_WALK_MAX_RETRIES)
+	if (phys->s1_reads > MAX_LEVELS * (phys->lost + 1) ||
+	    phys->s1_reads > MAX_LEVELS * KVM_WALK_MAX_RETRIES)
 		return "too many stage-1 descriptors fetched";
-	if (!mem->s2 && phys->cas > KVM_WALK_MAX_RETRIES *
-				    (cfg->range[0].geom.haft ? MAX_LEVELS : 1))
+	if (!behind_s2 && phys->cas > KVM_WALK_MAX_RETRIES *
+				      (cfg->range[0].geom.haft ? MAX_LEVELS : 1))
 		return "too many stage-1 updates tried";
-	if (cfg->off && mem->nreads)
+	if (cfg->off && phys->s1_reads)
 		return "a walk with the MMU off";
-	if (ret > 0 && fault->stage == 2 && !fault->s1ptw)
-		return "a stage-2 fault that is not of the stage-1 walk";
 	if (ret || cfg->off)
 		return NULL;
 
@@ -431,32 +453,43 @@ static const char *same_s1(const struct kvm_s1_result *a,
 	       "another translation because of bits that have no say" : NULL;
 }
 
+static const char *same_s12(const struct kvm_s12_result *a,
+			    const struct kvm_s12_result *b)
+{
+	const char *wrong = same_s1(&a->s1, &b->s1);
+
+	if (!wrong)
+		wrong = same_s2(&a->s2, &b->s2, 0);
+	if (!wrong && (a->attr.mair != b->attr.mair || a->attr.sh != b->attr.sh))
+		wrong = "another memory type because of bits that have no say";
+	return wrong;
+}
+
 static const char *again_s1(struct source *src, const struct kvm_s1_config *cfg,
 			    const struct kvm_s2_config *s2, u64 va,
 			    const struct kvm_access *acc, int ret,
-			    const struct kvm_s1_result *res,
+			    const struct kvm_s12_result *res,
 			    const struct kvm_walk_fault *fault,
 			    const struct hostile *phys)
 {
 	struct replay replay = {
 		.orig = phys, .junk = draw(src), .ignored = s1_ignored,
 	};
-	struct s1_mem mem = { .s2 = s2, .phys = { &replay_ops, &replay } };
-	const struct kvm_walk_mem ops = { &s1_mem_ops, &mem };
-	struct kvm_s1_result res2 = { };
+	struct kvm_s1_mem mem = { *s2, { &replay_ops, &replay } };
+	struct kvm_s12_result res2 = { };
 	struct kvm_walk_fault fault2;
 	int ret2;
 
 	if (phys->nlog > MAX_LOG)
 		return NULL;
-	ret2 = kvm_s1_walk(cfg, &ops, va, acc, &res2, &fault2);
+	ret2 = kvm_s12_walk(cfg, &mem, va, acc, &res2, &fault2);
 	if (replay.wrong)
 		return replay.wrong;
 	if (ret != ret2 || !replay_complete(&replay))
 		return "another result because of bits that have no say";
 	if (ret < 0)
 		return NULL;
-	return ret ? same_fault(fault, &fault2, 0) : same_s1(res, &res2);
+	return ret ? same_fault(fault, &fault2, 0) : same_s12(res, &res2);
 }
 
 static const char *rules_s1(const struct kvm_s1_regs *regs,
@@ -482,15 +515,15 @@ static const char *round_s1(struct source *src, bool behind_s2)
 		.sticky = below(src, 2),
 		.two_stages = behind_s2,
 	};
-	struct s1_mem mem = { .phys = { &hostile_ops, &phys } };
-	const struct kvm_walk_mem ops = { &s1_mem_ops, &mem };
+	struct kvm_s1_mem mem = {
+		.s2.off = true, .phys = { &hostile_ops, &phys },
+	};
 	struct kvm_s1_regs regs;
 	struct kvm_s1_features feat;
 	struct kvm_s2_regs s2_regs;
 	struct kvm_s2_features s2_feat;
-	struct kvm_s2_config s2;
 	struct kvm_s1_config cfg;
-	struct kvm_s1_result res = { };
+	struct kvm_s12_result res = { };
 	struct kvm_walk_fault fault;
 	struct kvm_access acc;
 	const char *wrong;
@@ -507,20 +540,22 @@ static const char *round_s1(struct source *src, bool behind_s2)
 	phys.limit_bits = cfg.range[cfg.ranges == 2 && (va >> 55 & 1)].geom.oa_bits;
 	phys.big_endian = cfg.range[0].geom.big_endian;
 	if (behind_s2) {
-		draw_s2(src, &s2_regs, &s2_feat, &s2);
+		draw_s2(src, &s2_regs, &s2_feat, &mem.s2);
 		/* one byte order, so that one memory serves both stages */
-		s2.geom.big_endian = phys.big_endian;
-		mem.s2 = &s2;
-		if (!s2.off)
-			phys.limit_bits = s2.geom.oa_bits;
+		mem.s2.geom.big_endian = phys.big_endian;
+		if (!mem.s2.off)
+			phys.limit_bits = mem.s2.geom.oa_bits;
 	}
 
-	ret = kvm_s1_walk(&cfg, &ops, va, &acc, &res, &fault);
+	ret = kvm_s12_walk(&cfg, &mem, va, &acc, &res, &fault);
 	count_result(ret, &fault);
 	wrong = rules_s1(&regs, &feat, &cfg);
 	if (!wrong)
-		wrong = check_s1(&cfg, va, ret, &res, &fault, &mem, &phys);
-	return wrong ? wrong : again_s1(src, &cfg, mem.s2, va, &acc, ret, &res,
+		wrong = check_s1(&cfg, va, ret, &res.s1, &fault, !mem.s2.off,
+				 &phys);
+	if (!wrong)
+		wrong = check_behind(&mem.s2, ret, &res, &fault);
+	return wrong ? wrong : again_s1(src, &cfg, &mem.s2, va, &acc, ret, &res,
 					&fault, &phys);
 }
 

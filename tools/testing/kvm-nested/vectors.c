@@ -197,33 +197,26 @@ static bool s1_attr(const struct vector *v, struct kvm_mem_attr *attr)
 
 /* Walk */
 
-static void walk_s2(struct vector *v, u64 ipa, struct verdict *got)
+static void walk_s2(struct vector *v, struct verdict *got)
 {
 	const struct kvm_walk_mem mem = { &mem_ops, &v->mem };
+	struct kvm_s12_result *res = &got->res;
 
-	got->acc.s1_device = !(got->attr.mair >> 4);
-	got->ret = kvm_s2_walk(&got->s2_cfg, &mem, ipa, &got->acc, &got->s2,
+	got->acc.s1_device = !(res->attr.mair >> 4);
+	got->ret = kvm_s2_walk(&got->s2_cfg, &mem, v->addr, &got->acc, &res->s2,
 			       &got->fault);
-	if (got->ret)
-		return;
-	got->pa = got->s2.oa;
-	got->has_s2 = !got->s2_cfg.off;
-	kvm_s2_combine_attr(&got->s2_cfg, got->s2.leaf.desc, &got->attr);
+	if (!got->ret)
+		kvm_s2_combine_attr(&got->s2_cfg, res->s2.leaf.desc, &res->attr);
 }
 
 static void walk_full(struct vector *v, struct verdict *got)
 {
-	struct s1_mem ctx = {
-		.s2 = &got->s2_cfg, .phys = { &mem_ops, &v->mem },
+	struct kvm_s1_mem mem = {
+		.s2 = got->s2_cfg, .phys = { &mem_ops, &v->mem },
 	};
-	const struct kvm_walk_mem mem = { &s1_mem_ops, &ctx };
 
-	got->ret = kvm_s1_walk(&got->s1_cfg, &mem, v->addr, &got->acc, &got->s1,
-			       &got->fault);
-	if (got->ret)
-		return;
-	got->attr = got->s1.attr;
-	walk_s2(v, got->s1.pa, got);
+	got->ret = kvm_s12_walk(&got->s1_cfg, &mem, v->addr, &got->acc,
+				&got->res, &got->fault);
 }
 
 /* Verdict */
@@ -358,16 +351,16 @@ static const char *differs(const struct vector *v, const struct outcome *o,
 		what = fault_differs(v, o, &got->fault);
 		if (what)
 			return what;
-	} else if (o->has_addr && o->addr != got->pa) {
+	} else if (o->has_addr && o->addr != got->res.s2.oa) {
 		return "pa";
 	}
 	if (!same_writes(&v->mem, o))
 		return "writes";
 	if (!same_reads(&v->mem, o))
 		return "reads";
-	if (!got->ret && !same_attr(v, o, &got->attr))
+	if (!got->ret && !same_attr(v, o, &got->res.attr))
 		return "memory type";
-	if (!got->ret && got->has_s2 && !same_leaf(v, o, &got->s2))
+	if (has_leaf(got) && !same_leaf(v, o, &got->res.s2))
 		return "leaf";
 	return NULL;
 }
@@ -380,14 +373,14 @@ void judge_vector(struct vector *v, struct verdict *got)
 	if (!make_access(v, &got->acc))
 		return;
 	got->differs = "vocabulary: s1attr";
-	if (!s1_attr(v, &got->attr))
+	if (!s1_attr(v, &got->res.attr))
 		return;
 
 	configure(v, got);
 	if (v->full)
 		walk_full(v, got);
 	else
-		walk_s2(v, v->addr, got);
+		walk_s2(v, got);
 
 	/* Any permitted outcome will do; the first is what is shown if none. */
 	for (unsigned int i = v->nout; i--;) {

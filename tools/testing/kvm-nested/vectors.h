@@ -62,11 +62,7 @@ struct vector {
 struct verdict {
 	int ret;
 	struct kvm_walk_fault fault;
-	u64 pa;
-	struct kvm_s1_result s1;
-	struct kvm_s2_result s2;
-	bool has_s2;
-	struct kvm_mem_attr attr;
+	struct kvm_s12_result res;	/* of stage 2 alone, without @s1 */
 	struct kvm_access acc;
 	struct kvm_s1_config s1_cfg;
 	struct kvm_s2_regs s2_regs;
@@ -75,6 +71,12 @@ struct verdict {
 	const char *differs;		/* NULL: right */
 	unsigned int outcome;		/* which it equals */
 };
+
+/* Is there a translation by stage 2 in it? */
+static inline bool has_leaf(const struct verdict *got)
+{
+	return !got->ret && !got->s2_cfg.off;
+}
 
 /* vecfile.c */
 
