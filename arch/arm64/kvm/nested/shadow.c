@@ -413,6 +413,9 @@ int kvm_nested_s2_map(struct kvm_vcpu *vcpu, const struct kvm_s2_trans *nested,
 
 	lockdep_assert_held_read(&vcpu->kvm->mmu_lock);
 
+	/* HPFAR_EL2 counts in 4K whatever a host page is. */
+	ipa = ALIGN_DOWN(ipa, size);
+
 	/* Sampled before the walk, by kvm_walk_nested_s2(). */
 	if (nested && (nested->inv_seq != READ_ONCE(mmu->nested_inv_seq) ||
 		       mmu_invalidate_retry(vcpu->kvm, nested->mmu_seq)))
@@ -577,7 +580,7 @@ static struct kvm_s2_mmu *shadow_recycle(struct kvm *kvm,
 	for (n = 0; n < kvm->arch.nested_mmus_size; n++) {
 		kvm->arch.nested_mmus_next %= kvm->arch.nested_mmus_size;
 		mmu = kvm->arch.nested_mmus[kvm->arch.nested_mmus_next++];
-		/* The last user is done; pairs with kvm_vcpu_put_hw_mmu(). */
+		/* The last user is done; pairs with the releases below. */
 		if (!atomic_read_acquire(&mmu->refcnt))
 			break;
 		mmu = NULL;
@@ -632,9 +635,12 @@ void kvm_vcpu_load_hw_mmu(struct kvm_vcpu *vcpu)
 	struct kvm_s2_mmu *mmu = vcpu->arch.hw_mmu;
 
 	if (is_hyp_ctxt(vcpu)) {
-		/* A vCPU changes its context between put and load only. */
+		/*
+		 * A vCPU changes its context between put and load only.
+		 * Pairs with the acquire in shadow_recycle().
+		 */
 		if (mmu && mmu != canonical)
-			atomic_dec(&mmu->refcnt);
+			atomic_dec_return_release(&mmu->refcnt);
 		vcpu->arch.hw_mmu = canonical;
 		return;
 	}
