@@ -160,7 +160,9 @@ bool kvm_nested_s2_ds(struct kvm_vcpu *vcpu)
  *
  * Cache maintenance reports WnR=1 whatever permission it needs, if any. What
  * hardware refused for lack of one is a DC C* at EL0, which needs to read, or a
- * DC IVAC at EL1, which needs to write.
+ * DC IVAC at EL1, which needs to write. The latter is taken as a write: as
+ * maintenance it would leave a clean page clean, the shadow entry read-only
+ * therefore, and be refused again for ever.
  */
 static void s2_abort_access(struct kvm_vcpu *vcpu, struct kvm_access *acc)
 {
@@ -174,7 +176,7 @@ static void s2_abort_access(struct kvm_vcpu *vcpu, struct kvm_access *acc)
 		acc->type = KVM_ACC_EXEC;
 	else if (kvm_vcpu_dabt_is_cm(vcpu))
 		acc->type = !perm ? KVM_ACC_CMO :
-			    acc->el0 ? KVM_ACC_CMO_READ : KVM_ACC_CMO_WRITE;
+			    acc->el0 ? KVM_ACC_CMO_READ : KVM_ACC_WRITE;
 	else
 		acc->type = kvm_is_write_fault(vcpu) ? KVM_ACC_WRITE :
 						       KVM_ACC_READ;
