@@ -191,7 +191,7 @@ int kvm_s1_translate(struct kvm_vcpu *vcpu, enum kvm_s1_regime regime, u64 va,
 		.ctx	= &mem,
 	};
 
-	/* Memslots are used; the tables themselves need no lock, see walk.h. */
+	/* Memslots are used; the tables need no lock, see guest_mem.c. */
 	lockdep_assert(srcu_read_lock_held(&vcpu->kvm->srcu));
 
 	s1_config(vcpu, regime, &cfg);

@@ -513,6 +513,8 @@ static int vncr_translate(struct kvm_vcpu *vcpu, bool write, u64 *iss)
 	ret = kvm_s1_translate(vcpu, KVM_REGIME_EL20, va, &acc, &res, &fault);
 	if (ret) {
 		*iss = kvm_fault_fsc(&fault);
+		if (fault.kind != KVM_FAULT_PERMISSION)
+			return ret;
 		if (res.overlay)
 			*iss |= (u64)ESR_ELx_Overlay << ESR_ELx_ISS2_SHIFT;
 		if (res.dirty)
