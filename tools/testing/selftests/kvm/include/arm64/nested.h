@@ -336,7 +336,6 @@ struct kvm_vm *nested_vm_add_vcpus(struct kvm_vm *vm, u32 nr_vcpus, void *l1_ent
 				   struct kvm_vcpu *vcpus[]);
 void nested_env_create(struct nested_env *env, struct kvm_vm *vm, const struct s2_geometry *geo);
 gva_t nested_env_add_l2(struct nested_env *env, void *l2_entry);
-struct s2_mmu nested_env_host_s2(struct nested_env *env);
 void nested_env_map_s1(struct nested_env *env, gva_t va, u64 ipa, u64 size, u64 attrs);
 gva_t nested_env_s1_desc(struct nested_env *env, gva_t va);
 void nested_env_map_s2(struct nested_env *env, gpa_t gpa, u64 size);

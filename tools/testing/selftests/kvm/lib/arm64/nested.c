@@ -1151,21 +1151,6 @@ gva_t nested_env_add_l2(struct nested_env *env, void *l2_entry)
 }
 
 /**
- * nested_env_host_s2() - stage 2 as the host side can walk and change it
- * @env: the environment, finished or not
- *
- * Return: a copy of the control structure; the tables are the ones that L1 has.
- * Context: host side.
- */
-struct s2_mmu nested_env_host_s2(struct nested_env *env)
-{
-	struct s2_mmu s2 = *env->s2;
-
-	s2.mem = &env->mem;
-	return s2;
-}
-
-/**
  * nested_env_map_s1() - map a VA in L2's stage 1
  * @env: the environment
  * @va: VA, page aligned

@@ -31,7 +31,7 @@ static u64 seed = 0x6e65737465640001;
 static const char * const splats[] = {
 	"WARNING:", "BUG:", "Oops", "Unable to handle kernel", "INFO: task", "INFO: rcu",
 	"INFO: lockdep", "possible circular", "possible recursive", "inconsistent lock",
-	"suspicious RCU", "KASAN:", "UBSAN:", "KFENCE:", "stall", "Call trace",
+	"suspicious RCU", "KASAN:", "UBSAN:", "KFENCE:", "detected stall", "Call trace",
 };
 
 /**
