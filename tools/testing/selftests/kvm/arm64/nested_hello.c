@@ -5,7 +5,8 @@
  * The example for lib/arm64/nested.c, and the test of it: what the other tests build on works, with
  * each granule that L1 may use, and L1's registers survive L2.
  *
- * Not seen to fail by a breakage made for it: it is the example, and the first to run.
+ * Seen to fail: with the start level that SL0 = 1 stands for taken as 2 (4K), and SL0 of 16K and 64K
+ * taken the other way round.
  *
  * No locking: one vCPU.
  */

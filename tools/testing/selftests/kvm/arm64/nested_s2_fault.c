@@ -11,6 +11,9 @@
  * Nested IPAs never equal the GPA behind them. Where it can be done, a row's tables would give a
  * working translation if the check under test were missing.
  *
+ * Seen to fail: with T0SZ, and with SL0, not checked against the VM's PARange; with level 3 in the
+ * syndrome of each External abort on a walk.
+ *
  * No locking: one vCPU, and the host only touches guest memory while it does not run.
  */
 #include "kselftest.h"
