@@ -33,8 +33,10 @@
  * Without KVM (tools/testing/kvm-nested/bare): with no TLBI at all, each row but those about other
  * VMIDs, for which QEMU forgets more than it has to. There is one CPU then: rows that need two are
  * skipped, the others tell of the one that executes the TLBI.
+ * The race rows, on two CPUs and within 6 seconds for all: with the sequence number not compared,
+ * those by IPA; VMALLS12E1 with more time (NESTED_RACE_MS). Not on a busy machine.
  * Not seen to fail: in KVM, the rows about L2's stage 1, with these TLBIs ignored, under QEMU; the
- * race rows, on a busy machine.
+ * race rows of ALLE1, and of VMALLS12E1 when write permission goes.
  *
  * Locking: vCPU 0's L1 changes descriptors and asks. vCPU 1 answers, in L2 where it can; its
  * mailbox (struct observer) is handed over by acquire and release.
