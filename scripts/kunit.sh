@@ -4,7 +4,7 @@
 #
 # Build and run our KUnit suites with the kernel's own kunit.py, which boots
 # them under QEMU; KTAP in out/results/kunit.ktap. The suites are those that
-# arch/arm64/kvm/nested/.kunitconfig enables. To repeat random tests:
+# arch/arm64/kvm/nested/tests/.kunitconfig enables. To repeat random tests:
 #	kunit.sh kvm_nested_oracle oracle_kunit.seed=N
 
 . "$(dirname "$0")/lib.sh"
@@ -14,7 +14,7 @@ case ${1:-} in
 esac
 
 src=$(src_of ours)
-dir=arch/arm64/kvm/nested
+dir=arch/arm64/kvm/nested/tests
 build=$OUT/build/kunit
 result=$OUT/results/kunit.ktap
 bad='WARNING:|BUG:|Oops|Unable to handle|INFO: (task|rcu|lockdep)|KASAN|UBSAN'
