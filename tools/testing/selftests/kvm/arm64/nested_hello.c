@@ -5,8 +5,8 @@
  * The example for lib/arm64/nested.c, and the test of it: what the other tests build on works, with
  * each granule that L1 may use, and L1's registers survive L2.
  *
- * Seen to fail: with the start level that SL0 = 1 stands for taken as 2 (4K), and SL0 of 16K and 64K
- * taken the other way round.
+ * Seen to fail: with the start level that SL0 = 1 stands for taken as 2 (4K), and with SL0 of 16K
+ * and 64K taken the other way round.
  *
  * No locking: one vCPU.
  */
