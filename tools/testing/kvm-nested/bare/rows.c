@@ -135,15 +135,6 @@ void bare_no_host(const char *what)
 	TEST_FAIL("%s() is for a row that needs a host, and is to be skipped", what);
 }
 
-bool nested_check(const char *what, u64 got, u64 want, u64 mask)
-{
-	if ((got & mask) == (want & mask))
-		return true;
-	ksft_print_msg("%s: got 0x%016lx, expected 0x%016lx (mask 0x%016lx)\n",
-		       what, got & mask, want & mask, mask);
-	return false;
-}
-
 u64 nested_seed(void)
 {
 	return 1;

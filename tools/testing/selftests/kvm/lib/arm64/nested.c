@@ -9,6 +9,7 @@
  *
  * TPIDR_EL2 points to the struct l2_vcpu that runs on this L1 vCPU. No locking: see nested.h.
  */
+#include "kselftest.h"
 #include "kvm_util.h"
 #include "nested.h"
 #include "processor.h"
@@ -253,6 +254,26 @@ gpa_t nested_pa(const struct nested_mem *mem, const void *va)
 	NESTED_ASSERT(va >= mem->va && va < mem->va + mem->size);
 
 	return mem->gpa + (va - mem->va);
+}
+
+/**
+ * nested_check() - compare, and say what differs
+ * @what: what is compared
+ * @got: what there is
+ * @want: what the architecture says
+ * @mask: bits that count
+ *
+ * Return: true if they are the same.
+ * Context: host side.
+ */
+bool nested_check(const char *what, u64 got, u64 want, u64 mask)
+{
+	if ((got & mask) == (want & mask))
+		return true;
+
+	ksft_print_msg("%s: got 0x%016lx, expected 0x%016lx (mask 0x%016lx)\n",
+		       what, got & mask, want & mask, mask);
+	return false;
 }
 
 /**

@@ -46,25 +46,6 @@ u64 nested_seed(void)
 }
 
 /**
- * nested_check() - compare, and say what differs
- * @what: what is compared
- * @got: what there is
- * @want: what the architecture says
- * @mask: bits that count
- *
- * Return: true if they are the same.
- */
-bool nested_check(const char *what, u64 got, u64 want, u64 mask)
-{
-	if ((got & mask) == (want & mask))
-		return true;
-
-	ksft_print_msg("%s: got 0x%016lx, expected 0x%016lx (mask 0x%016lx)\n",
-		       what, got & mask, want & mask, mask);
-	return false;
-}
-
-/**
  * nested_run_vcpu() - run a vCPU until there is something for the host side to do
  * @vcpu: the vCPU
  * @uc: the ucall, for NESTED_SYNC
