@@ -132,19 +132,17 @@ static void oracle_levels(struct kunit *test)
 
 /* Configuration of stage 2 */
 
-/* AArch64.PhysicalAddressSize(), and the table of PARange */
+/*
+ * AArch64.PhysicalAddressSize(), and PARange: from 32 bits in steps of 4, with
+ * 42 put in between 40 and 44.
+ */
 static unsigned int pa_bits_of(u8 encoding)
 {
-	switch (encoding) {
-	case 0: return 32;
-	case 1: return 36;
-	case 2: return 40;
-	case 3: return 42;
-	case 4: return 44;
-	case 5: return 48;
-	case 6: return 52;
-	default: return 56;
-	}
+	unsigned int step = min_t(u8, encoding, 7);
+
+	if (step == 3)
+		return 42;
+	return 32 + 4 * (step > 3 ? step - 1 : step);
 }
 
 static void oracle_pa_bits(struct kunit *test)
