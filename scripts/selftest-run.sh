@@ -128,6 +128,7 @@ done
 tmp=$(mktemp -d) || exit 2
 trap 'rm -rf "$tmp"' EXIT
 session='' failed=0 count=0
+export NESTED_SLACK="$factor"
 [ -z "$(command -v setsid)" ] || session=setsid
 while read -r id limit flag command; do
 	wanted "$id" "$flag" "$@" && echo "$id $((limit * factor)) ./$command"

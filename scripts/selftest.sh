@@ -49,7 +49,8 @@ start()
 	"$TOP/scripts/selftest-pack.sh" image "$INITRD" "${todo[@]}"
 	[ "$LEVEL" = 0 ] || images=("$OUT/guest/minimal-$kernel.img" "$INITRD")
 	LOGS=$LOGS SMP=$1 "$TOP/scripts/boot.sh" -m 3072 "$kernel" "${images[@]}" -- \
-		LEVEL=0 JOB=$job SLACK="$slack" >"$LOGS/qemu.log" 2>&1 9>&- &
+		LEVEL=0 JOB=$job SLACK="$slack" \
+		${NESTED_TIMEOUT:+"NESTED_TIMEOUT=$NESTED_TIMEOUT"} >"$LOGS/qemu.log" 2>&1 9>&- &
 	pid=$!
 }
 

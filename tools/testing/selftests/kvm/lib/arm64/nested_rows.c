@@ -254,10 +254,14 @@ static bool klog_clean(int fd)
 
 static unsigned int row_timeout(const struct nested_suite *suite)
 {
-	const char *slack = getenv("NESTED_SLACK");
+	const char *slack = getenv("NESTED_SLACK"), *most = getenv("NESTED_TIMEOUT");
 	unsigned int timeout = suite->timeout_s ?: DEFAULT_TIMEOUT_S;
 
-	return timeout * (slack ? atoi_positive("NESTED_SLACK", slack) : 1);
+	if (slack)
+		timeout *= atoi_positive("NESTED_SLACK", slack);
+	if (most)
+		timeout = min(timeout, (unsigned int)atoi_positive("NESTED_TIMEOUT", most));
+	return timeout;
 }
 
 static int run_child(const struct nested_suite *suite, unsigned int n, char *reason)
@@ -312,8 +316,9 @@ static void help(const struct nested_suite *suite)
 	printf("usage: %s [-r ROW] [-s SEED]\n", suite->name);
 	printf(" -r ROW   only this one: its number, or a pattern for its description\n");
 	printf(" -s SEED  for rows that make something up\n");
-	printf(" NESTED_SLACK=N in the environment: N times the time for each row (%u s)\n\n",
+	printf(" NESTED_SLACK=N in the environment: N times the time for each row (%u s)\n",
 	       suite->timeout_s ?: DEFAULT_TIMEOUT_S);
+	printf(" NESTED_TIMEOUT=N: at most that many seconds, for a kernel on which many rows hang\n\n");
 	for (n = 0; n < suite->nr_rows; n++)
 		printf("  %3u %s\n", n + 1, row_desc(suite, n));
 }
