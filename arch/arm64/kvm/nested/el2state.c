@@ -40,38 +40,48 @@ void kvm_nested_setup_mdcr_el2(struct kvm_vcpu *vcpu)
 }
 
 /*
- * An SError that no setting of L1's lets in stays pending. L1 changes those
- * settings, and PSTATE.A, without a trap: look again on every entry and exit.
+ * Where a pending SError goes depends on the context that is entered: on its
+ * exception level, on L1's settings and on PSTATE.A, all of which change
+ * without a trap. So it is looked at anew before each entry, whether it waits
+ * as HCR_EL2.VSE (masked, when it was last looked at) or as a flag (nowhere to
+ * go). Between two entries VSE stays as it is, for kvm_arch_vcpu_runnable().
  */
-static void kvm_nested_retry_serror(struct kvm_vcpu *vcpu)
-{
-	if (vcpu_get_flag(vcpu, NESTED_SERROR_PENDING)) {
-		/* Sets it again if nothing has changed. */
-		vcpu_clear_flag(vcpu, NESTED_SERROR_PENDING);
-		kvm_inject_serror_esr(vcpu, vcpu_get_vsesr(vcpu));
-	}
-}
-
 void kvm_nested_flush_hwstate(struct kvm_vcpu *vcpu)
-{
-	if (vcpu_has_nv(vcpu))
-		kvm_nested_retry_serror(vcpu);
-}
-
-void kvm_nested_sync_hwstate(struct kvm_vcpu *vcpu)
 {
 	unsigned long *hcr = vcpu_hcr(vcpu);
 
 	if (!vcpu_has_nv(vcpu))
 		return;
 
-	/* Hardware clears VSE when it delivers: this one it has not. */
 	if (*hcr & HCR_VSE) {
 		*hcr &= ~HCR_VSE;
 		vcpu_set_flag(vcpu, NESTED_SERROR_PENDING);
 	}
+	if (!vcpu_get_flag(vcpu, NESTED_SERROR_PENDING))
+		return;
 
-	kvm_nested_retry_serror(vcpu);
+	/* An exception, or a step over an instruction, that came before it. */
+	__kvm_adjust_pc(vcpu);
+
+	/* Makes it pending again if it has to wait. */
+	vcpu_clear_flag(vcpu, NESTED_SERROR_PENDING);
+	kvm_inject_serror_esr(vcpu, vcpu_get_vsesr(vcpu));
+}
+
+/*
+ * The exit has not been handled yet, and handling it may change the context, or
+ * the PC: nothing is injected here. But a WFI ends for an SError that can be
+ * delivered, masked or not, and kvm_arch_vcpu_runnable() looks at VSE alone.
+ */
+void kvm_nested_sync_hwstate(struct kvm_vcpu *vcpu)
+{
+	if (!vcpu_get_flag(vcpu, NESTED_SERROR_PENDING))
+		return;
+
+	if (vcpu_el2_tge_is_set(vcpu) || vcpu_el2_amo_is_set(vcpu)) {
+		vcpu_clear_flag(vcpu, NESTED_SERROR_PENDING);
+		*vcpu_hcr(vcpu) |= HCR_VSE;
+	}
 }
 
 /* Fields of TCR_EL2 (E2H=0) that have no name of their own in sysreg-defs.h */
