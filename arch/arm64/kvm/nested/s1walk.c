@@ -449,14 +449,14 @@ static void s1_flat_attr(const struct kvm_s1_config *cfg,
  * Permissions
  *
  * Base permissions come from the descriptors, directly or through PIR_ELx;
- * overlays take away from them; WXN and the dirty state come last.
+ * overlays and WXN take away from them; the dirty state comes last.
  */
 
 /**
  * struct s1_base_perms - base permissions of one privilege level
  * @p: the permissions
  * @overlay: overlays apply to them
- * @wxn: not executable if, all told, it is writable
+ * @wxn: writable and executable, which is not to be
  */
 struct s1_base_perms {
 	struct kvm_s1_perms p;
@@ -487,22 +487,23 @@ static void s1_direct_perms(const struct kvm_s1_config *cfg,
 	if (tables & S1_TABLE_RO)
 		ro = true;
 
-	priv->overlay = true;
-	priv->wxn = cfg->wxn;
+	*priv = (struct s1_base_perms) { .overlay = true };
 	*unpriv = *priv;
 
 	if (cfg->ranges == 1) {
 		/* EL2 has one XN, in the place of UXN, and nothing for EL0. */
 		priv->p = (struct kvm_s1_perms) { true, !ro, !uxn };
-		unpriv->p = (struct kvm_s1_perms) { };
-		return;
+	} else {
+		if (tables & S1_TABLE_NO_EL0)
+			el0 = false;
+		unpriv->p = (struct kvm_s1_perms) { el0, el0 && !ro, !uxn };
+		/* What EL0 can write is never executed with privilege. */
+		priv->p = (struct kvm_s1_perms) { true, !ro,
+						  !pxn && !unpriv->p.w };
 	}
 
-	if (tables & S1_TABLE_NO_EL0)
-		el0 = false;
-	unpriv->p = (struct kvm_s1_perms) { el0, el0 && !ro, !uxn };
-	/* What EL0 can write is never executed with privilege. */
-	priv->p = (struct kvm_s1_perms) { true, !ro, !pxn && !unpriv->p.w };
+	priv->wxn = cfg->wxn && priv->p.w && priv->p.x;
+	unpriv->wxn = cfg->wxn && unpriv->p.w && unpriv->p.x;
 }
 
 static void s1_decode_pir(u64 pir, u8 index, struct s1_base_perms *base)
@@ -576,6 +577,21 @@ static struct kvm_s1_perms s1_overlay(bool enabled, u64 por, u64 desc)
 	};
 }
 
+/*
+ * The end of AArch64.S1ComputePermissions(): an overlay that grants execution
+ * gives up writing for it.
+ */
+static void s1_apply_wxn(struct s1_base_perms *base, struct kvm_s1_perms *ovl)
+{
+	if (!base->wxn)
+		return;
+
+	if (base->overlay && ovl->x)
+		ovl->w = false;
+	else
+		base->p.x = false;
+}
+
 /* *clean: there would be write permission, were it not for the dirty state. */
 static struct kvm_s1_perms s1_effective_perms(const struct kvm_s1_config *cfg,
 					      const struct s1_base_perms *base,
@@ -587,9 +603,6 @@ static struct kvm_s1_perms s1_effective_perms(const struct kvm_s1_config *cfg,
 		.w = base->p.w && ovl->w,
 		.x = base->p.x && ovl->x,
 	};
-
-	if (base->wxn && p.w)
-		p.x = false;
 
 	*clean = cfg->pie && !cfg->hd && (desc & S1_DESC_NDIRTY) && p.w;
 	if (*clean)
@@ -624,14 +637,20 @@ static void s1_permissions(const struct kvm_s1_config *cfg,
 	else
 		s1_direct_perms(cfg, range, &res->leaf, &priv, &unpriv);
 
-	po = s1_overlay(cfg->poe && priv.overlay, cfg->por, desc);
-	uo = s1_overlay(cfg->e0poe && unpriv.overlay, cfg->por_el0, desc);
+	/* By the base permissions alone. */
+	pan = s1_pan_refuses(cfg, &unpriv.p, acc);
+
+	priv.overlay &= cfg->poe;
+	unpriv.overlay &= cfg->e0poe;
+	po = s1_overlay(priv.overlay, cfg->por, desc);
+	uo = s1_overlay(unpriv.overlay, cfg->por_el0, desc);
+	s1_apply_wxn(&priv, &po);
+	s1_apply_wxn(&unpriv, &uo);
 	res->priv = s1_effective_perms(cfg, &priv, &po, desc, &pclean);
 	res->unpriv = s1_effective_perms(cfg, &unpriv, &uo, desc, &uclean);
 
 	p = acc->el0 ? &res->unpriv : &res->priv;
 	o = acc->el0 ? &uo : &po;
-	pan = s1_pan_refuses(cfg, &unpriv.p, acc);
 	res->readable = p->r && !pan;
 	res->writable = p->w && !pan;
 	/* A fetch from Device memory is a fault, or like Normal: the former. */
@@ -883,11 +902,15 @@ static u8 s2_fwb_type(u8 s1, u8 memattr)
 	}
 }
 
+/* What is reserved is Outer Shareable, as in stage 1. */
 static u8 s2_combine_sh(u8 s1, u8 s2)
 {
-	if (s1 == S1_SH_OUTER || s2 == S1_SH_OUTER)
-		return S1_SH_OUTER;
-	return s1 == S1_SH_INNER || s2 == S1_SH_INNER ? S1_SH_INNER : S1_SH_NONE;
+	if (s1 == S1_SH_NONE && s2 == S1_SH_NONE)
+		return S1_SH_NONE;
+	if ((s1 == S1_SH_NONE || s1 == S1_SH_INNER) &&
+	    (s2 == S1_SH_NONE || s2 == S1_SH_INNER))
+		return S1_SH_INNER;
+	return S1_SH_OUTER;
 }
 
 /**

@@ -8,6 +8,8 @@
  */
 #include <kunit/test.h>
 
+#include <asm/sysreg.h>
+
 #include "fake_mem.h"
 #include "nested/s1walk.h"
 
@@ -36,6 +38,7 @@
  * @tcr2: TCR2_EL1
  * @no_pie: the VM has neither FEAT_S1PIE nor FEAT_S1POE
  * @no_tcr2en: HCRX_EL2.TCR2En is clear
+ * @wxn: SCTLR_EL1.WXN is set
  * @leaf: bits set in the descriptor
  * @pir: PIR_EL1
  * @pire0: PIRE0_EL1
@@ -49,6 +52,7 @@ struct pie_row {
 	u64 tcr2;
 	bool no_pie;
 	bool no_tcr2en;
+	bool wxn;
 	u64 leaf;
 	u64 pir;
 	u64 pire0;
@@ -145,8 +149,20 @@ static const struct pie_row pie_rows[] = {
 	{ "RWnX by an overlay without W executes", TCR2_ALL,
 	  .pir = 0x6, .pire0 = 0x1, .por = 3, .por_el0 = 7,
 	  .priv = "r-x", .unpriv = "r--" },
+	{ "RWnX by an overlay with X does not write", TCR2_ALL,
+	  .pir = 0x6, .pire0 = 0x1, .por = 7, .por_el0 = 7,
+	  .priv = "r-x", .unpriv = "r--" },
+	{ "RWnX by an overlay without X writes", TCR2_ALL,
+	  .pir = 0x6, .pire0 = 0x1, .por = 5, .por_el0 = 7,
+	  .priv = "rw-", .unpriv = "r--" },
 	{ "overlay of direct permissions", TCR2_POE,
 	  .por = 5, .priv = "rw-", .unpriv = "--x" },
+	{ "WXN by an overlay with X does not write", TCR2_POE, .wxn = true,
+	  .por = 7, .priv = "r-x", .unpriv = "--x" },
+	{ "WXN by an overlay without X writes", TCR2_POE, .wxn = true,
+	  .por = 5, .priv = "rw-", .unpriv = "--x" },
+	{ "WXN without an overlay does not execute", TCR2_E0POE, .wxn = true,
+	  .por_el0 = 7, .priv = "rw-", .unpriv = "--x" },
 
 	/* TCR2_EL1 is not in effect: direct permissions. */
 	{ "VM without either", TCR2_ALL, .no_pie = true,
@@ -179,7 +195,7 @@ static int s1_attr_walk(const struct pie_row *row, enum kvm_access_type type,
 		.regime	 = KVM_REGIME_EL10,
 		.tcr	 = TCR_EL10,
 		.tcr2	 = row->tcr2,
-		.sctlr	 = SCTLR,
+		.sctlr	 = SCTLR | (row->wxn ? SCTLR_ELx_WXN : 0),
 		.ttbr	 = { TTBR0 },
 		.mair	 = 0xff,
 		.pir	 = row->pir,
@@ -238,6 +254,9 @@ static const struct why_row why_rows[] = {
 	{ "overlay, read", { .tcr2 = TCR2_ALL, .pir = 0x7 },
 	  KVM_ACC_AT_READ, 1, 0x4000 },
 	{ "overlay, write", { .tcr2 = TCR2_ALL, .pir = 0x7, .por = 1 },
+	  KVM_ACC_AT_WRITE, 1, 0x4000 },
+	{ "overlay, write to what it makes executable",
+	  { .tcr2 = TCR2_ALL, .pir = 0x6, .por = 7 },
 	  KVM_ACC_AT_WRITE, 1, 0x4000 },
 	{ "overlay, fetch", { .tcr2 = TCR2_ALL, .pir = 0x7, .por = 5 },
 	  KVM_ACC_EXEC, 1, 0x4000 },
@@ -315,6 +334,9 @@ static const struct combine_row combine_rows[] = {
 	{ "inner, outer shareable", { 0xff, 3 }, 0xf, 2, .want = { 0xff, 2 } },
 	{ "outer, not shareable", { 0xff, 2 }, 0xf, 0, .want = { 0xff, 2 } },
 	{ "not shareable", { 0xff, 0 }, 0xf, 0, .want = { 0xff, 0 } },
+	/* The reserved value, see nested.rst */
+	{ "not shareable, 0b01", { 0xff, 0 }, 0xf, 1, .want = { 0xff, 2 } },
+	{ "inner, 0b01", { 0xff, 3 }, 0xf, 1, .want = { 0xff, 2 } },
 
 	/* FEAT_S2FWB */
 	{ "FWB, WB as stage 1", { 0xff, 3 }, 0x7, 3, true, .want = { 0xff, 3 } },
