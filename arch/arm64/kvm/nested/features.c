@@ -150,6 +150,8 @@ static const struct nv_id_limit nv_id_limits[] = {
 	HIDE(ID_AA64PFR1_EL1, MTE),
 	HIDE(ID_AA64PFR1_EL1, MTE_frac),
 	HIDE(ID_AA64PFR1_EL1, MTEX),
+	HIDE(ID_AA64PFR2_EL1, MTEFAR),
+	HIDE(ID_AA64PFR2_EL1, MTESTOREONLY),
 	/* The check for protected descriptors is lost on shadow tables. */
 	HIDE(ID_AA64PFR1_EL1, THE),
 	/* No EL2 state for these: GCSCR_EL2, HCRX_EL2.TALLINT, SMCR_EL2. */
@@ -273,7 +275,7 @@ static struct resx resx_vttbr_el2(struct kvm *kvm, enum vcpu_sysreg reg)
 static struct resx resx_vmpidr_el2(struct kvm *kvm, enum vcpu_sysreg reg)
 {
 	return (struct resx) {
-		.res0 = GENMASK_ULL(63, 40) | GENMASK_ULL(30, 24),
+		.res0 = GENMASK_ULL(63, 40) | GENMASK_ULL(29, 25),
 		.res1 = BIT_ULL(31),
 	};
 }
