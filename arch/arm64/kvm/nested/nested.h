@@ -20,6 +20,7 @@
  *   mmu->nested_content, nested_end              atomic; set, or raised, under the
  *                                                read side, cleared under the write
  *                                                side
+ *   mmu->nested_tables                           atomic; to 0 under the write side
  *   mmu->nested_inv_seq                          mmu_lock, write side to change; read
  *                                                without, see shadow.c
  *   shadow entries, made                         mmu_lock, read side

@@ -26,6 +26,11 @@
  * nor one without writable entries for write protection; nested_end bounds the
  * visit of a top level that has an entry for each part of the address space.
  *
+ * Memory. The tables of the canonical MMU are bounded by the VM's memory, these
+ * are not: L1 can map one page as often as there are nested IPAs. So table pages
+ * are counted, and an MMU with more of them than the VM's memory gives reason for
+ * is emptied like one with a new owner.
+ *
  * pKVM has no nested virtualization, so the page-table functions of the normal
  * host are called without a detour.
  *
@@ -47,6 +52,9 @@
 /* kvm_s2_mmu.nested_content: bits 0..3, levels of L1's leaves; and the rest */
 #define SHADOW_HAS_LEVEL(level)	((level) & KVM_PT_LAST_LEVEL)
 #define SHADOW_HAS_WRITABLE	4
+
+/* Table pages of a shadow MMU that no memory of the VM is needed for */
+#define SHADOW_MIN_TABLES	512
 
 /* Entries looked at between two looks at the lock */
 #define SHADOW_FIND_BUDGET	SZ_16K
@@ -179,25 +187,12 @@ static bool shadow_apply_to_range(struct kvm_s2_mmu *mmu, u64 addr, u64 end,
 	return any;
 }
 
-/**
- * kvm_nested_mmu_unmap() - drop shadow entries of a range of nested IPAs
- * @mmu: the shadow MMU
- * @start: first nested IPA, in bytes
- * @size: size in bytes; what lies beyond the MMU's entries is ignored
- * @may_block: mmu_lock may be dropped and taken again
- *
- * Context: mmu_lock held for writing: entries are being made under the read
- * side. The TLB entries of the MMU's VMID go with the shadow entries.
- */
-void kvm_nested_mmu_unmap(struct kvm_s2_mmu *mmu, u64 start, u64 size,
-			  bool may_block)
+static void shadow_unmap_range(struct kvm_s2_mmu *mmu, u64 start, u64 size,
+			       bool may_block)
 {
-	struct kvm *kvm = kvm_s2_mmu_to_kvm(mmu);
 	u64 end;
 
-	lockdep_assert_held_write(&kvm->mmu_lock);
-
-	if (!mmu->pgt || !mmu->nested_content || start >= mmu->nested_end)
+	if (start >= mmu->nested_end)
 		return;
 
 	end = start + min(size, mmu->nested_end - start);
@@ -212,7 +207,8 @@ void kvm_nested_mmu_unmap(struct kvm_s2_mmu *mmu, u64 start, u64 size,
 /*
  * Drop everything. The lock may have been dropped on the way and a fill may
  * have made an entry behind the cursor, after it saw the new sequence: then
- * the MMU stays marked as mapping something, which costs a visit next time.
+ * the MMU stays marked as mapping something, which costs a visit next time. Its
+ * tables are counted, as the count is 0 from the start.
  */
 static void shadow_unmap_all(struct kvm_s2_mmu *mmu, bool may_block)
 {
@@ -221,12 +217,37 @@ static void shadow_unmap_all(struct kvm_s2_mmu *mmu, bool may_block)
 	if (!mmu->pgt || !mmu->nested_content)
 		return;
 
-	kvm_nested_mmu_unmap(mmu, 0, mmu->nested_end, may_block);
+	atomic_set(&mmu->nested_tables, 0);
+	shadow_unmap_range(mmu, 0, mmu->nested_end, may_block);
 	if (mmu->pgt && shadow_find(mmu, &addr, mmu->nested_end, KVM_PTE_VALID,
 				    KVM_PTE_VALID) == SHADOW_NONE) {
 		mmu->nested_content = 0;
 		mmu->nested_end = 0;
 	}
+}
+
+/**
+ * kvm_nested_mmu_unmap() - drop shadow entries of a range of nested IPAs
+ * @mmu: the shadow MMU
+ * @start: first nested IPA, in bytes
+ * @size: size in bytes; what lies beyond the MMU's entries is ignored
+ * @may_block: mmu_lock may be dropped and taken again
+ *
+ * Context: mmu_lock held for writing: entries are being made under the read
+ * side. The TLB entries of the MMU's VMID go with the shadow entries.
+ */
+void kvm_nested_mmu_unmap(struct kvm_s2_mmu *mmu, u64 start, u64 size,
+			  bool may_block)
+{
+	lockdep_assert_held_write(&kvm_s2_mmu_to_kvm(mmu)->mmu_lock);
+
+	if (!mmu->pgt || !mmu->nested_content)
+		return;
+
+	if (!start && size >= mmu->nested_end)
+		shadow_unmap_all(mmu, may_block);
+	else
+		shadow_unmap_range(mmu, start, size, may_block);
 }
 
 /**
@@ -256,7 +277,9 @@ void kvm_nested_mmu_invalidate_begin(struct kvm_s2_mmu *mmu)
  *
  * Each shadow entry records the level of the L1 leaf that it was made from. If
  * there is none at @ipa, an entry that is part of the same leaf may still be
- * anywhere in it, so the candidates are tried from the largest down.
+ * anywhere in it, so the candidates are tried from the largest down. One that
+ * takes long to look through is taken for the leaf: to drop more than is named
+ * is allowed, and the lock is not held for as long as L1 likes.
  *
  * Return: size in bytes; that of a page if nothing of the leaf is mapped.
  * Context: mmu_lock held for writing, which keeps the shadow tables in place.
@@ -267,7 +290,6 @@ u64 kvm_nested_mmu_leaf_size(struct kvm_s2_mmu *mmu, u64 ipa, u8 pgshift)
 	u64 size, addr, end, limit;
 	kvm_pte_t pte;
 	s8 level;
-	int ret;
 
 	lockdep_assert_held_write(&kvm_s2_mmu_to_kvm(mmu)->mmu_lock);
 
@@ -288,11 +310,8 @@ u64 kvm_nested_mmu_leaf_size(struct kvm_s2_mmu *mmu, u64 ipa, u8 pgshift)
 		size = BIT_ULL(kvm_pt_level_shift(pgshift, level));
 		addr = ALIGN_DOWN(ipa, size);
 		end = min(addr + size, limit);
-		do {
-			ret = shadow_find(mmu, &addr, end, mask, KVM_PTE_VALID |
-					  FIELD_PREP(KVM_NV_GUEST_MAP_SZ, level));
-		} while (ret == SHADOW_MORE);
-		if (ret == SHADOW_FOUND)
+		if (shadow_find(mmu, &addr, end, mask, KVM_PTE_VALID |
+				FIELD_PREP(KVM_NV_GUEST_MAP_SZ, level)))
 			return size;
 	}
 
@@ -399,6 +418,15 @@ static void shadow_reaches(struct kvm_s2_mmu *mmu, u64 end)
 		;
 }
 
+/* Tables for all memory of the VM, scattered a bit, with page-sized entries */
+static bool shadow_is_too_large(struct kvm_s2_mmu *mmu)
+{
+	struct kvm *kvm = kvm_s2_mmu_to_kvm(mmu);
+
+	return atomic_read(&mmu->nested_tables) > SHADOW_MIN_TABLES +
+	       2 * (READ_ONCE(kvm->nr_memslot_pages) / PTRS_PER_PTE);
+}
+
 /*
  * The one place where shadow entries are made. The read side is enough, since
  * invalidations hold the write side, and concurrent fills arbitrate by
@@ -409,7 +437,8 @@ int kvm_nested_s2_map(struct kvm_vcpu *vcpu, const struct kvm_s2_trans *nested,
 		      void *memcache)
 {
 	struct kvm_s2_mmu *mmu = vcpu->arch.hw_mmu;
-	int ret;
+	struct kvm_mmu_memory_cache *cache = memcache;
+	int ret, pages = cache->nobjs;
 
 	lockdep_assert_held_read(&vcpu->kvm->mmu_lock);
 
@@ -429,6 +458,13 @@ int kvm_nested_s2_map(struct kvm_vcpu *vcpu, const struct kvm_s2_trans *nested,
 
 	ret = kvm_pgtable_stage2_map(mmu->pgt, ipa, size, phys, prot, memcache,
 				     KVM_PGTABLE_WALK_SHARED);
+	pages -= cache->nobjs;
+	if (pages) {
+		atomic_add(pages, &mmu->nested_tables);
+		if (shadow_is_too_large(mmu))
+			kvm_make_request(KVM_REQ_NESTED_S2_UNMAP, vcpu);
+	}
+
 	/* Nothing but the permissions differs, or the entry has moved on. */
 	if (ret == -EAGAIN)
 		ret = shadow_relax_perms(mmu, ipa, size, phys, prot);
@@ -683,9 +719,10 @@ void kvm_vcpu_put_hw_mmu(struct kvm_vcpu *vcpu)
 }
 
 /*
- * Scrub a recycled MMU for its new owner. Several vCPUs may have been told to;
- * the first one does it, and while it has dropped the lock the others may do
- * it as well, which does no harm. debugfs sleeps, hence after the lock.
+ * Scrub a recycled MMU for its new owner, or one that has grown too large.
+ * Several vCPUs may have been told to; the first one does it, and while it has
+ * dropped the lock the others may do it as well, which does no harm. debugfs
+ * sleeps, hence after the lock.
  */
 static void shadow_scrub(struct kvm_vcpu *vcpu)
 {
@@ -698,7 +735,7 @@ static void shadow_scrub(struct kvm_vcpu *vcpu)
 		return;
 
 	scoped_guard(write_lock, &kvm->mmu_lock) {
-		if (mmu->pending_unmap) {
+		if (mmu->pending_unmap || shadow_is_too_large(mmu)) {
 			shadow_unmap_all(mmu, true);
 			/* Stage-1 entries have the VMID, but no shadow entry. */
 			if (mmu->pgt)
@@ -725,7 +762,9 @@ void check_nested_vcpu_requests(struct kvm_vcpu *vcpu)
 	if (kvm_check_request(KVM_REQ_MAP_L1_VNCR_EL2, vcpu))
 		kvm_vncr_handle_request(vcpu);
 
-	if (kvm_check_request(KVM_REQ_GUEST_HYP_IRQ_PENDING, vcpu))
+	/* Userspace may have given it another context since. */
+	if (kvm_check_request(KVM_REQ_GUEST_HYP_IRQ_PENDING, vcpu) &&
+	    is_nested_ctxt(vcpu))
 		kvm_inject_nested_irq(vcpu);
 }
 
@@ -742,6 +781,7 @@ void kvm_init_nested_s2_mmu(struct kvm_s2_mmu *mmu)
 	mmu->pending_unmap = false;
 	mmu->nested_content = 0;
 	mmu->nested_end = 0;
+	atomic_set(&mmu->nested_tables, 0);
 	atomic_set(&mmu->refcnt, 0);
 }
 
