@@ -248,15 +248,7 @@ static void at_inject_abort(struct kvm_vcpu *vcpu, u64 va,
 	if (fault->stage == 2)
 		vcpu_write_sys_reg(vcpu, kvm_fault_hpfar(fault->ipa), HPFAR_EL2);
 	vcpu_write_sys_reg(vcpu, va, FAR_EL2);
-
-	/* FEAT_DoubleFault2: External aborts to the SError vector. */
-	if (kvm_has_sctlr2(vcpu->kvm) &&
-	    (vcpu_read_sys_reg(vcpu, SCTLR2_EL2) & SCTLR2_EL1_EASE)) {
-		kvm_pend_exception(vcpu, EXCEPT_AA64_EL2_SERR);
-		vcpu_write_sys_reg(vcpu, esr, ESR_EL2);
-	} else {
-		kvm_inject_nested_sync(vcpu, esr);
-	}
+	kvm_inject_nested_sync(vcpu, esr);
 }
 
 /**
