@@ -9,8 +9,8 @@
  *
  * Locking: the ID register limits depend on the VM's features alone, which
  * don't change once a vCPU exists. The masks are computed under config_lock
- * by the first vCPU that runs, published with a store-release and constant
- * from then on: readers need no lock and are in any context.
+ * before the first vCPU runs, published with a store-release and constant from
+ * then on: readers need no lock and are in any context.
  */
 #include <linux/kvm_host.h>
 
@@ -394,17 +394,22 @@ static const struct nv_reg_masks nv_reg_masks[] = {
 	{ ZCR_EL2,	resx_zcr_el2 },
 };
 
+/*
+ * Until a vCPU has run, userspace can change the ID registers, even after a
+ * KVM_RUN that failed: the masks follow.
+ */
 static int kvm_init_reg_masks(struct kvm *kvm)
 {
-	struct kvm_sysreg_masks *masks;
+	struct kvm_sysreg_masks *masks = kvm->arch.sysreg_masks;
 	const struct nv_reg_masks *row;
 
 	lockdep_assert_held(&kvm->arch.config_lock);
 
-	if (kvm->arch.sysreg_masks)
+	if (masks && kvm_vm_has_ran_once(kvm))
 		return 0;
 
-	masks = kzalloc_obj(*masks, GFP_KERNEL_ACCOUNT);
+	if (!masks)
+		masks = kzalloc_obj(*masks, GFP_KERNEL_ACCOUNT);
 	if (!masks)
 		return -ENOMEM;
 

@@ -28,7 +28,7 @@
  *   vcpu->arch.vncr_tlb, its content             mmu_lock: read side for its own
  *                                                vCPU, write side for others
  *   guest descriptors                            kvm->srcu; single-copy atomic
- *   sysreg_masks                                 config_lock, written once
+ *   sysreg_masks                                 config_lock, constant once a vCPU ran
  */
 #ifndef __ARM64_KVM_NESTED_NESTED_H
 #define __ARM64_KVM_NESTED_NESTED_H
