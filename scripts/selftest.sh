@@ -50,7 +50,7 @@ start()
 	[ "$LEVEL" = 0 ] || images=("$OUT/guest/minimal-$kernel.img" "$INITRD")
 	LOGS=$LOGS SMP=$1 "$TOP/scripts/boot.sh" -m 3072 "$kernel" "${images[@]}" -- \
 		LEVEL=0 JOB=$job SLACK="$slack" \
-		${NESTED_TIMEOUT:+"NESTED_TIMEOUT=$NESTED_TIMEOUT"} >"$LOGS/qemu.log" 2>&1 9>&- &
+		${NESTED_HASTE:+"NESTED_HASTE=$NESTED_HASTE"} >"$LOGS/qemu.log" 2>&1 9>&- &
 	pid=$!
 }
 
