@@ -9,15 +9,18 @@
  * the dirty state.
  *
  * Then races: two vCPUs write through one descriptor while a third one, L1's, takes the dirty state
- * back by compare-and-swap, or replaces the descriptor with break-before-make. After the TLBI a
- * write is in the descriptor again or it has not happened, and what L1 has replaced never returns.
+ * back by compare-and-swap and changes bits that are software's, or replaces the descriptor with
+ * break-before-make. After the TLBI a write is in the descriptor again or it has not happened, what
+ * L1 has replaced never returns, and an invalid descriptor stays as it is. The same for the access
+ * flag alone, with one vCPU that loads and one that stores. A race ends after a number of rounds,
+ * or of seconds.
  *
  * A table that cannot be written: the update is an external abort on the walk.
  *
  * Seen to fail: with the dirty state set by loads; by AT S12E1W; with the shadow of a clean page
  * made writable by a load; with a table in a read-only slot updated all the same; with stores that
- * set no dirty state (they are repeated for ever). With two CPUs, the race in which L1 replaces the
- * descriptor: with an update that is no compare-and-swap.
+ * set no dirty state (they are repeated for ever). With two CPUs, the races: with an update that is
+ * no compare-and-swap, not each time; those about AF: with one update in 16 left out.
  *
  * Locking: rows with races run a thread for each vCPU. What they share are descriptors, the data
  * and flags in guest memory, by single-copy atomic accesses.
@@ -25,6 +28,7 @@
 #include <pthread.h>
 #include <sys/mman.h>
 
+#include "arch_timer.h"
 #include "kselftest.h"
 #include "kvm_util.h"
 #include "nested.h"
@@ -71,6 +75,8 @@
 #define AF			S2_DESC_AF
 #define W			S2_DESC_S2AP_W
 #define DBM			S2_DESC_DBM
+#define SOFTWARE		GENMASK(58, 55)
+#define SOFTWARE_ONE		BIT(55)
 #define HA			VTCR_EL2_HA
 #define HD			(VTCR_EL2_HA | VTCR_EL2_HD)
 
@@ -217,9 +223,12 @@ static const struct update_row rows[] = {
 	ROW("table in inaccessible host memory, AF = 0", LOAD, .frozen = NO_ACCESS_HOST,
 	    .vtcr = HA, .clear = AF, SEA),
 
-	{ .desc = "race: two L2 vCPUs write, L1 cleans", .run = run_race_clean, NEEDS_DBM },
+	{ .desc = "race: two L2 vCPUs write, L1 cleans", .run = run_race_clean, CLEAN },
 	{ .desc = "race: two L2 vCPUs write, L1 replaces the descriptor",
-	  .run = run_race_replace, NEEDS_DBM },
+	  .run = run_race_replace, CLEAN },
+	{ .desc = "race: L2 vCPUs load and store, L1 clears AF", .run = run_race_clean, OLD },
+	{ .desc = "race: L2 vCPUs load and store, HD = 0, L1 replaces the descriptor",
+	  .run = run_race_replace, OLD },
 };
 
 /* The rows as they are run. */
@@ -547,8 +556,9 @@ static void l1_clean_again(u64 index)
 }
 
 /*
- * Races. L2 code of vCPUs 0 and 1 writes its counter to a word of its own in one page, whose VA is
- * RACE_VA for L1's vCPU 2 as well, there by the GPA.
+ * Races. L2 code of vCPUs 0 and 1 writes its counter to a word of its own in one page; L1's vCPU 2
+ * has the page by its GPA. Where it is about AF alone, vCPU 0 loads the page's tag instead, and
+ * counts elsewhere.
  */
 #define RACE_GPA		0xb0000000UL
 #define RACE_GVA		0x6000000000UL
@@ -556,16 +566,26 @@ static void l1_clean_again(u64 index)
 #define RACE_SIZE		SZ_128K		/* two pages of any size */
 #define RACE_VA			0x7000000000UL
 #define RACE_IPA		0x61200000UL
-#define RACE_ROUNDS		60
+#define RACE_ROUNDS		60		/* with a wait */
+#define RACE_ROUNDS_ONE_CPU	15		/* each wait is until L0 preempts L1 */
 #define RACE_WAIT_EVERY		32
+#define RACE_MS			3000
+#define RACE_SOFTWARE_CHANGES	10000
 #define RACE_WRITERS		2
+#define RACE_TAG		0x7a90000000000000UL	/* + the page's GPA */
 
 static struct nested_mem race_mem = {
 	.gva = RACE_GVA, .gpa = RACE_GPA, .size = RACE_SIZE,
 };
 
-static u64 race_stop, race_started;
+static u64 race_stop, race_started, race_loads, race_loaded;
+static u64 race_max_rounds, race_rounds, race_end;
 static struct s2_mmu *race_s2;
+
+static bool race_loader(const struct update_row *row, u64 id)
+{
+	return !id && row->vtcr == HA;
+}
 
 static void l2_race_writer(u64 id)
 {
@@ -576,13 +596,25 @@ static void l2_race_writer(u64 id)
 		WRITE_ONCE(*word, ++n);
 }
 
-static void l1_race_writer(struct l2_vcpu *l2, u64 id)
+static void l2_race_loader(u64 id)
 {
-	u64 hafdbs = SYS_FIELD_GET(ID_AA64MMFR1_EL1, HAFDBS,
-				   read_sysreg_s(SYS_ID_AA64MMFR1_EL1));
+	u64 n = 0;
 
-	if (hafdbs < ID_AA64MMFR1_EL1_HAFDBS_DBM)
-		NESTED_GUEST_SKIP("the VM has no hardware dirty state (ID_AA64MMFR1_EL1.HAFDBS)");
+	__sync_fetch_and_add(&race_started, 1);
+	while (!READ_ONCE(race_stop)) {
+		WRITE_ONCE(race_loaded, READ_ONCE(*(u64 *)(RACE_VA + OFFSET)));
+		dmb(ish);
+		WRITE_ONCE(race_loads, ++n);
+	}
+}
+
+static void l1_race_writer(struct l2_vcpu *l2, u64 id, u64 index)
+{
+	struct s2_geometry geo = s2_default_geometry();
+	const char *skip = l1_skip_reason(&rows[index], &geo);
+
+	if (skip)
+		NESTED_GUEST_SKIP(skip);
 
 	l2->regs[0] = id;
 	for (;;) {
@@ -605,10 +637,27 @@ static u64 race_word(u64 page, unsigned int id)
 	return READ_ONCE(words[id]);
 }
 
-static void l1_wait_for_writers(void)
+static void l1_start_race(void)
 {
+	u64 page = BIT(race_s2->geo.page_shift), gpa;
+
+	for (gpa = RACE_GPA; gpa <= RACE_GPA + page; gpa += page)
+		*(u64 *)nested_va(&race_mem, gpa + OFFSET) = RACE_TAG + gpa;
+	dsb(ish);
+
 	while (READ_ONCE(race_started) != RACE_WRITERS && !READ_ONCE(race_stop))
 		cpu_relax();
+	race_end = timer_get_cntct(VIRTUAL) + msec_to_cycles(RACE_MS);
+}
+
+/* The timer is not looked at between a make and the break that is to be soon after it. */
+static bool race_goes_on(unsigned int round, unsigned int wait_every)
+{
+	race_rounds = round;
+	if (round % wait_every)
+		return true;
+
+	return round < wait_every * race_max_rounds && timer_get_cntct(VIRTUAL) < race_end;
 }
 
 /* A compare-and-swap that insists; returns what was there. */
@@ -638,57 +687,95 @@ static void race_pause(unsigned int round)
 		cpu_relax();
 }
 
-/* Until each writer has written to a page; on one CPU it takes until L0 preempts L1. */
-static void race_wait(u64 page)
+static u64 race_count(const struct update_row *row, u64 page, unsigned int id)
+{
+	return race_loader(row, id) ? READ_ONCE(race_loads) : race_word(page, id);
+}
+
+/*
+ * Until each vCPU has used a page, from beginning to end, which the second count tells. On one CPU
+ * it takes until L0 preempts L1.
+ */
+static void race_wait(const struct update_row *row, u64 page)
 {
 	u64 before[RACE_WRITERS];
 	unsigned int i;
 
 	for (i = 0; i < RACE_WRITERS; i++)
-		before[i] = race_word(page, i);
+		before[i] = race_count(row, page, i);
 	for (i = 0; i < RACE_WRITERS; i++)
-		while (race_word(page, i) == before[i] && !READ_ONCE(race_stop))
+		while (race_count(row, page, i) < before[i] + 2 && !READ_ONCE(race_stop))
 			cpu_relax();
+	dmb(ish);
+	if (race_loader(row, 0))
+		GUEST_ASSERT_EQ(READ_ONCE(race_loaded), RACE_TAG + RACE_GPA + page);
 }
 
-static void l1_race_clean(u64 arg)
+/*
+ * Until L2 has made its update, which undoes one of these changes sooner or later if it is not a
+ * compare-and-swap.
+ */
+static void l1_race_software_bits(u64 *desc, u64 updated)
 {
+	u64 want = READ_ONCE(*desc) & ~updated, old, new;
+	unsigned int i;
+
+	for (i = 0; i < RACE_SOFTWARE_CHANGES; i++) {
+		new = (want & ~SOFTWARE) | ((want + SOFTWARE_ONE) & SOFTWARE);
+		do {
+			old = READ_ONCE(*desc);
+			GUEST_ASSERT_EQ(old & ~updated, want);
+		} while (!__sync_bool_compare_and_swap(desc, old, new | (old & updated)));
+		want = new;
+		if ((old & updated) == updated)
+			break;
+		race_pause(i);
+	}
+}
+
+static void l1_race_clean(u64 index)
+{
+	const struct update_row *row = &rows[index];
 	u64 *desc = s2_desc(race_s2, RACE_IPA, 3);
 	unsigned int round;
 
-	l1_wait_for_writers();
-	for (round = 0; round < RACE_ROUNDS; round++) {
+	l1_start_race();
+	for (round = 0; race_goes_on(round, 1); round++) {
 		race_pause(round);
-		l1_clear_bits(desc, round & 1 ? W | AF : W);
-		l1_race_tlbi();
+		l1_clear_bits(desc, round & 1 ? row->clear | AF : row->clear);
+		s2_tlbi(race_s2, OP_TLBI_IPAS2E1IS, s2_tlbi_ipa(RACE_IPA, 0));
+		/* L2's next access is now. */
+		l1_race_software_bits(desc, row->clear | AF);
+		s2_tlbi(NULL, OP_TLBI_VMALLE1IS, 0);
 
-		/* From here on, no write goes by unnoticed. */
-		race_wait(0);
-		dmb(ish);
+		/* From here on, no access goes by unnoticed. */
+		race_wait(row, 0);
 		GUEST_ASSERT_EQ(READ_ONCE(*desc) & (W | AF), W | AF);
 	}
 	WRITE_ONCE(race_stop, 1);
 	GUEST_DONE();
 }
 
-static void l1_race_replace(u64 arg)
+static void l1_race_replace(u64 index)
 {
 	u64 page = BIT(race_s2->geo.page_shift), *desc = s2_desc(race_s2, RACE_IPA, 3);
-	u64 clean = READ_ONCE(*desc) & ~(W | AF), cur, other, old;
+	const struct update_row *row = &rows[index];
+	u64 bits = row->clear | AF, clean = READ_ONCE(*desc) & ~bits, cur, other, broken, old;
 	unsigned int round;
 
-	l1_wait_for_writers();
-	for (round = 0; round < RACE_WAIT_EVERY * RACE_ROUNDS; round++) {
+	l1_start_race();
+	for (round = 0; race_goes_on(round, RACE_WAIT_EVERY); round++) {
 		cur = round & 1 ? page : 0;
 		other = page - cur;
 
-		/* Break: an update that comes now must not bring the old one back. */
-		old = __sync_lock_test_and_set(desc, 0);
+		/* Break: an update that comes now must not be of this descriptor. */
+		broken = round & 2 ? (clean + cur) & ~S2_DESC_VALID : 0;
+		old = __sync_lock_test_and_set(desc, broken);
 		GUEST_ASSERT_EQ(s2_desc_pa(&race_s2->geo, old), RACE_GPA + cur);
 		race_pause(round);
-		GUEST_ASSERT_EQ(READ_ONCE(*desc), 0);
+		GUEST_ASSERT_EQ(READ_ONCE(*desc), broken);
 		l1_race_tlbi();
-		GUEST_ASSERT_EQ(READ_ONCE(*desc), 0);
+		GUEST_ASSERT_EQ(READ_ONCE(*desc), broken);
 
 		/* Make: the other page, clean. The first one is out of reach. */
 		WRITE_ONCE(*desc, clean + other);
@@ -697,10 +784,10 @@ static void l1_race_replace(u64 arg)
 		if (round % RACE_WAIT_EVERY) {
 			/* Soon, so that the next break meets the first update. */
 			race_pause(round);
-			GUEST_ASSERT_EQ(READ_ONCE(*desc) & ~(W | AF), clean + other);
+			GUEST_ASSERT_EQ(READ_ONCE(*desc) & ~bits, clean + other);
 		} else {
-			race_wait(other);
-			GUEST_ASSERT_EQ(READ_ONCE(*desc), (clean + other) | W | AF);
+			race_wait(row, other);
+			GUEST_ASSERT_EQ(READ_ONCE(*desc), (clean + other) | bits);
 		}
 		GUEST_ASSERT_EQ(race_word(cur, 0) + race_word(cur, 1), old);
 	}
@@ -891,21 +978,23 @@ static void *race_thread(void *arg)
 	return NULL;
 }
 
-/* The page of the race: read-only for L1's tables, clean, for two writers. */
-static void map_race(struct nested_env *env)
+/* The page of the race, as the row has it at first. */
+static void map_race(struct nested_env *env, const struct update_row *row)
 {
 	struct kvm_vm *vm = env->vm;
 
 	nested_mem_create(vm, &race_mem, RACE_SLOT, 0);
 	nested_mem_sync(vm, &race_mem, (gva_t)&race_mem);
 	nested_env_map_s1(env, RACE_VA, RACE_IPA, 1, 0);
-	s2_map(env->s2, RACE_IPA, RACE_GPA, 1, 3, (S2_ATTR_DEFAULT & ~W) | DBM);
-	env->s2->vtcr |= HD;
+	s2_map(env->s2, RACE_IPA, RACE_GPA, 1, 3, (S2_ATTR_DEFAULT & ~row->clear) | row->set);
+	env->s2->vtcr |= row->vtcr;
 	write_guest_global(vm, race_s2, (struct s2_mmu *)env->s2_gva);
 }
 
-static int run_race(void *l1, const char **reason)
+static int run_race(unsigned int n, void *l1, const char **reason)
 {
+	u64 index = flat[n].index;
+	const struct update_row *row = &rows[index];
 	struct race_thread threads[RACE_WRITERS + 1] = {};
 	struct kvm_vcpu *vcpus[RACE_WRITERS + 1];
 	struct nested_env env;
@@ -919,14 +1008,21 @@ static int run_race(void *l1, const char **reason)
 	vm = nested_vm_create(RACE_WRITERS + 1, l1_race_writer, vcpus);
 	nested_env_create(&env, vm, NULL);
 	for (i = 0; i < RACE_WRITERS; i++)
-		vcpu_args_set(vcpus[i], 2, nested_env_add_l2(&env, l2_race_writer), (u64)i);
+		vcpu_args_set(vcpus[i], 3,
+			      nested_env_add_l2(&env, race_loader(row, i) ? l2_race_loader :
+									    l2_race_writer),
+			      (u64)i, index);
 	vcpu_arch_set_entry_point(vcpus[RACE_WRITERS], l1);
-	map_race(&env);
+	vcpu_args_set(vcpus[RACE_WRITERS], 1, index);
+	map_race(&env, row);
 	nested_env_finish(&env);
+	race_max_rounds = nested_nr_cpus() > 1 ? RACE_ROUNDS : RACE_ROUNDS_ONE_CPU;
+	sync_global_to_guest(vm, race_max_rounds);
 
 	for (i = 0; i <= RACE_WRITERS; i++) {
 		threads[i].vcpu = vcpus[i];
-		pthread_create(&threads[i].thread, NULL, race_thread, &threads[i]);
+		TEST_ASSERT(!pthread_create(&threads[i].thread, NULL, race_thread, &threads[i]),
+			    "pthread_create() failed");
 	}
 	for (i = 0; i <= RACE_WRITERS; i++) {
 		pthread_join(threads[i].thread, NULL);
@@ -938,6 +1034,8 @@ static int run_race(void *l1, const char **reason)
 			return NESTED_FAIL;
 	}
 
+	sync_global_from_guest(vm, race_rounds);
+	ksft_print_msg("%lu rounds\n", (unsigned long)race_rounds);
 	kvm_vm_free(vm);
 
 	return NESTED_PASS;
@@ -945,12 +1043,12 @@ static int run_race(void *l1, const char **reason)
 
 static int run_race_clean(unsigned int n, const char **reason)
 {
-	return run_race(l1_race_clean, reason);
+	return run_race(n, l1_race_clean, reason);
 }
 
 static int run_race_replace(unsigned int n, const char **reason)
 {
-	return run_race(l1_race_replace, reason);
+	return run_race(n, l1_race_replace, reason);
 }
 
 static int run_row(unsigned int n, const char **reason)
