@@ -19,8 +19,9 @@
  *
  * Seen to fail: with the dirty state set by loads; by AT S12E1W; with the shadow of a clean page
  * made writable by a load; with a table in a read-only slot updated all the same; with stores that
- * set no dirty state (they are repeated for ever). With two CPUs, the races: with an update that is
- * no compare-and-swap, not each time; those about AF: with one update in 16 left out.
+ * set no dirty state (they are repeated for ever); with no update of blocks above 2 MB; with no
+ * dirty state for 16K and 64K. With two CPUs, the races: with an update that is no
+ * compare-and-swap, not each time; those about AF: with one update in 16 left out.
  *
  * Locking: rows with races run a thread for each vCPU. What they share are descriptors, the data
  * and flags in guest memory, by single-copy atomic accesses.
@@ -51,15 +52,17 @@
 #define TARGET_GPA		(L1_GPA + TARGET_OFFSET)
 #define S1_DATA_GPA		(L1_GPA + 8 * SZ_1M)	/* what a table in the target maps */
 
-/* A copy of the level 3 table, in memory that the row makes unwritable. */
+/* A copy of the table with that descriptor, in memory that the row makes unwritable. */
 #define FROZEN_GPA		0xa8000000UL
 #define FROZEN_GVA		0x5000000000UL
+#define FROZEN_SIZE		SZ_64K
 #define FROZEN_SLOT		2
 
 /* Nested IPAs: the same offset in 32 MB. */
 #define IPA_DELTA		0x3e000000UL
 #define IPA(gpa)		((gpa) - IPA_DELTA)
 #define CODE_IPA		(IPA(CODE_GPA) + SZ_1G)	/* no table but the root in common */
+#define LARGE_IPA_DELTA		BIT(35)
 
 /* L2's stage 1, if it is on: VA to nested IPA, 4K, 39 bits. */
 #define VA_DELTA		0x0800000000UL
@@ -117,18 +120,43 @@ enum frozen {
 };
 
 enum s2_shape {
-	PAGE_4K,
-	BLOCK_2M,
-	CONTIG_4K,
+	PAGE,			/* of the default geometry */
 	PAGE_16K,
 	PAGE_64K,
+	BLOCK_2M,
+	BLOCK_1G,
+	BLOCK_32M,
+	BLOCK_512M,
+	CONTIG_4K,
+	CONTIG_16K,
+	CONTIG_64K,
+	NR_SHAPES
+};
+
+static const struct {
+	const char *name;
+	u8 page_shift;
+	s8 leaf;		/* level */
+	bool contig;
+} shapes[] = {
+	[PAGE]		= { .leaf = 3 },
+	[PAGE_16K]	= { "16K page", 14, 3 },
+	[PAGE_64K]	= { "64K page", 16, 3 },
+	[BLOCK_2M]	= { "2M block", 12, 2 },
+	[BLOCK_1G]	= { "1G block", 12, 1 },
+	[BLOCK_32M]	= { "32M block (16K)", 14, 2 },
+	[BLOCK_512M]	= { "512M block (64K)", 16, 2 },
+	[CONTIG_4K]	= { "contiguous 4K", 12, 3, true },
+	[CONTIG_16K]	= { "contiguous 16K", 14, 3, true },
+	[CONTIG_64K]	= { "contiguous 64K", 16, 3, true },
 };
 
 struct update_row {
 	const char *desc;
 	int (*run)(unsigned int n, const char **reason);	/* NULL: run_access_row() */
-	u32 accesses;		/* a row for each */
-	enum access access;	/* the one that is run */
+	u32 accesses;		/* a row for each, */
+	u32 shapes;		/* with each; 0: PAGE */
+	enum access access;	/* what is run */
 	enum s2_shape shape;
 	u64 vtcr;
 	u64 clear;		/* in the descriptor */
@@ -156,50 +184,50 @@ struct update_row {
 #define CLEAN			.vtcr = HD, .clear = W, .set = DBM, NEEDS_DBM
 #define CLEAN_OLD		.vtcr = HD, .clear = W | AF, .set = DBM, NEEDS_DBM
 
+/* Of a contiguous run, any entry may be the one that is updated. */
+#define PAGES			.shapes = BIT(PAGE) | BIT(PAGE_16K) | BIT(PAGE_64K)
+#define LARGE			.shapes = BIT(BLOCK_2M) | BIT(BLOCK_1G) | BIT(BLOCK_32M) |	\
+					  BIT(BLOCK_512M) | BIT(CONTIG_4K) | BIT(CONTIG_16K) |	\
+					  BIT(CONTIG_64K)
+/* Blocks of the start level of row_geo(). */
+#define START_TABLES		.shapes = BIT(BLOCK_1G) | BIT(BLOCK_512M)
+
 static int run_clean_again(unsigned int n, const char **reason);
 static int run_race_clean(unsigned int n, const char **reason);
 static int run_race_replace(unsigned int n, const char **reason);
 
 static const struct update_row rows[] = {
 	/* DC CIVAC may have nothing to do, and need not translate its address then. */
-	ROWS("AF = 0", READS, .vtcr = HA, .clear = AF, .sets = AF),
-	ROWS("AF = 0", WRITES, .vtcr = HA, .clear = AF, .sets = AF),
+	ROWS("AF = 0", READS, PAGES, .vtcr = HA, .clear = AF, .sets = AF),
+	ROWS("AF = 0", WRITES, PAGES, .vtcr = HA, .clear = AF, .sets = AF),
 	ROW("AF = 0", CIVAC, .vtcr = HA, .clear = AF, .may_set = AF),
 	ROWS("AF = 0", ATS, .vtcr = HA, .clear = AF, .may_set = AF),
 	ROWS("AF = 0, read-write, HD", LOAD_STORE, .vtcr = HD, .clear = AF, .sets = AF,
 	     NEEDS_DBM),
 
-	ROWS("clean", READS, CLEAN),
-	ROWS("clean", WRITES, CLEAN, .sets = W),
+	ROWS("clean", READS, PAGES, CLEAN),
+	ROWS("clean", WRITES, PAGES, CLEAN, .sets = W),
 	ROW("clean", CIVAC, CLEAN),
-	ROWS("clean", ATS, CLEAN),
-	ROWS("clean, AF = 0", READS, CLEAN_OLD, .sets = AF),
-	ROWS("clean, AF = 0", WRITES, CLEAN_OLD, .sets = W | AF),
+	ROWS("clean", ATS, PAGES, CLEAN),
+	ROWS("clean, AF = 0", READS, PAGES, CLEAN_OLD, .sets = AF),
+	ROWS("clean, AF = 0", WRITES, PAGES, CLEAN_OLD, .sets = W | AF),
 	ROW("clean, AF = 0", CIVAC, CLEAN_OLD, .may_set = AF),
-	ROWS("clean, AF = 0", ATS, CLEAN_OLD, .may_set = AF),
+	ROWS("clean, AF = 0", ATS, PAGES, CLEAN_OLD, .may_set = AF),
 
 	/* Without DBM or HD a page that is not writable is just that. AF may be set. */
 	ROWS("read-only", WRITES, .vtcr = HA, .clear = W, PERM),
 	ROWS("read-only, HD", WRITES, .vtcr = HD, .clear = W, PERM, NEEDS_DBM),
-	ROWS("DBM = 1, HD = 0", WRITES, .vtcr = HA, .clear = W, .set = DBM, PERM),
+	ROWS("DBM = 1, HD = 0", WRITES, PAGES, .vtcr = HA, .clear = W, .set = DBM, PERM),
 	ROWS("read-only, AF = 0", WRITES, .vtcr = HD, .clear = W | AF, .may_set = AF, PERM,
 	     NEEDS_DBM),
 	ROW("read-only", AT_WRITE, .vtcr = HA, .clear = W, PERM),
 	ROW("DBM = 1, HD = 0", AT_WRITE, .vtcr = HA, .clear = W, .set = DBM, PERM),
 
-	/* Other descriptors. Of a contiguous run, any entry may be the one that is updated. */
-	ROWS("AF = 0, 2M block", LOAD_STORE, .shape = BLOCK_2M, OLD),
-	ROW("clean 2M block", LOAD, .shape = BLOCK_2M, CLEAN),
-	ROW("clean 2M block", STORE, .shape = BLOCK_2M, CLEAN, .sets = W),
-	ROWS("AF = 0, contiguous", LOAD_STORE, .shape = CONTIG_4K, OLD),
-	ROW("clean contiguous", LOAD, .shape = CONTIG_4K, CLEAN),
-	ROW("clean contiguous", STORE, .shape = CONTIG_4K, CLEAN, .sets = W),
-	ROWS("AF = 0, 16K page", LOAD_STORE, .shape = PAGE_16K, OLD),
-	ROW("clean 16K page", LOAD, .shape = PAGE_16K, CLEAN),
-	ROW("clean 16K page", STORE, .shape = PAGE_16K, CLEAN, .sets = W),
-	ROWS("AF = 0, 64K page", LOAD_STORE, .shape = PAGE_64K, OLD),
-	ROW("clean 64K page", LOAD, .shape = PAGE_64K, CLEAN),
-	ROW("clean 64K page", STORE, .shape = PAGE_64K, CLEAN, .sets = W),
+	ROWS("AF = 0", LOAD_STORE, LARGE, OLD),
+	ROW("clean", LOAD, LARGE, CLEAN),
+	ROW("clean", STORE, LARGE, CLEAN, .sets = W),
+	ROW("clean, AF = 0", STORE, LARGE, CLEAN_OLD, .sets = W | AF),
+
 	{ .desc = "clean: load, store, L1 cleans, load, store", .run = run_clean_again,
 	  CLEAN },
 
@@ -223,6 +251,20 @@ static const struct update_row rows[] = {
 	ROW("table in inaccessible host memory, AF = 0", LOAD, .frozen = NO_ACCESS_HOST,
 	    .vtcr = HA, .clear = AF, SEA),
 
+	/* L2's code is below the same start table: reads of that work. */
+	ROWS("start table in a read-only slot, AF = 1", LOAD_STORE, START_TABLES,
+	     .frozen = READ_ONLY_SLOT, .vtcr = HA),
+	ROW("start table in a read-only slot, clean", LOAD, START_TABLES,
+	    .frozen = READ_ONLY_SLOT, CLEAN),
+	ROW("start table in a read-only slot, AF = 0", LOAD, .shapes = BIT(BLOCK_1G),
+	    .frozen = READ_ONLY_SLOT, .vtcr = HA, .clear = AF, .fsc = ESR_ELx_FSC_SEA_TTW(1)),
+	ROW("start table in a read-only slot, clean", STORE, .shapes = BIT(BLOCK_1G),
+	    .frozen = READ_ONLY_SLOT, CLEAN, .fsc = ESR_ELx_FSC_SEA_TTW(1)),
+	ROW("start table in a read-only slot, AF = 0", LOAD, .shapes = BIT(BLOCK_512M),
+	    .frozen = READ_ONLY_SLOT, .vtcr = HA, .clear = AF, .fsc = ESR_ELx_FSC_SEA_TTW(2)),
+	ROW("start table in a read-only slot, clean", STORE, .shapes = BIT(BLOCK_512M),
+	    .frozen = READ_ONLY_SLOT, CLEAN, .fsc = ESR_ELx_FSC_SEA_TTW(2)),
+
 	{ .desc = "race: two L2 vCPUs write, L1 cleans", .run = run_race_clean, CLEAN },
 	{ .desc = "race: two L2 vCPUs write, L1 replaces the descriptor",
 	  .run = run_race_replace, CLEAN },
@@ -236,7 +278,8 @@ static struct flat_row {
 	char *desc;
 	unsigned int index;
 	enum access access;
-} flat[NR_ACCESSES * ARRAY_SIZE(rows)];
+	enum s2_shape shape;
+} flat[NR_ACCESSES * NR_SHAPES * ARRAY_SIZE(rows)];
 static unsigned int nr_flat;
 
 struct l1_report {
@@ -256,7 +299,7 @@ static struct nested_mem l1_mem = {
 };
 
 static struct nested_mem frozen_mem = {
-	.gva = FROZEN_GVA, .gpa = FROZEN_GPA, .size = SZ_64K,
+	.gva = FROZEN_GVA, .gpa = FROZEN_GPA, .size = FROZEN_SIZE,
 };
 
 static struct l1_report report;
@@ -271,10 +314,32 @@ static bool row_ats(const struct update_row *row)
 	return row->access >= AT_READ;
 }
 
+/* 40 bits, from the highest level that has no concatenated tables of 4K, 16K or 64K. */
+static struct s2_geometry row_geo(const struct update_row *row)
+{
+	u8 shift = shapes[row->shape].page_shift;
+
+	if (!shift)
+		return s2_default_geometry();
+
+	return (struct s2_geometry) {
+		.page_shift = shift, .ia_bits = 40, .start = shift == 12 ? 1 : 2,
+	};
+}
+
+/* A large block has others for its neighbours than that of L2's code, and none at its GPA. */
+static u64 target_ipa(const struct update_row *row)
+{
+	struct s2_geometry geo = { .page_shift = shapes[row->shape].page_shift };
+	u64 size = geo.page_shift ? BIT(s2_level_shift(&geo, shapes[row->shape].leaf)) : 0;
+
+	return size < SZ_32M ? IPA(TARGET_GPA) : TARGET_GPA + LARGE_IPA_DELTA + size;
+}
+
 /* L2's address of what it accesses. */
 static u64 row_va(const struct update_row *row)
 {
-	return (row_walks(row) ? S1_DATA_VA : IPA(TARGET_GPA)) + OFFSET;
+	return (row_walks(row) ? S1_DATA_VA : target_ipa(row)) + OFFSET;
 }
 
 /* L1 */
@@ -296,21 +361,6 @@ static const char *l1_skip_reason(const struct update_row *row, const struct s2_
 		return "the VM has no FEAT_LSE";
 
 	return s2_geometry_missing(geo);
-}
-
-static struct s2_geometry row_geo(const struct update_row *row)
-{
-	switch (row->shape) {
-	case PAGE_16K:
-		return (struct s2_geometry) { .page_shift = 14, .ia_bits = 40, .start = 2 };
-	case PAGE_64K:
-		return (struct s2_geometry) { .page_shift = 16, .ia_bits = 40, .start = 2 };
-	case BLOCK_2M:
-	case CONTIG_4K:
-		return (struct s2_geometry) { .page_shift = 12, .ia_bits = 40, .start = 1 };
-	default:
-		return s2_default_geometry();
-	}
 }
 
 /* L2's stage 1; the data's last table is in the target page. Returns its descriptor. */
@@ -337,12 +387,31 @@ static u64 *l1_build_s1(const struct update_row *row)
 	return desc;
 }
 
+/* The table with @desc, of @level, to where it can be frozen. Returns where @desc is then. */
+static u64 *l1_move_table(struct s2_mmu *s2, u64 ipa, int level, u64 *desc)
+{
+	u64 size = BIT(s2->geo.page_shift), *from;
+
+	if (level == s2->geo.start)
+		size = s2_root_size(&s2->geo);
+	GUEST_ASSERT(size <= FROZEN_SIZE);
+	from = (u64 *)((u64)desc & ~(size - 1));
+	memcpy(nested_va(&frozen_mem, FROZEN_GPA), from, size);
+	if (level == s2->geo.start)
+		s2->vttbr = s2_vttbr(&s2->geo, FROZEN_GPA, VMID);
+	else
+		*s2_desc(s2, ipa, level - 1) = FROZEN_GPA | S2_DESC_VALID | S2_DESC_TABLE;
+	dsb(ish);
+
+	return nested_va(&frozen_mem, FROZEN_GPA) + ((void *)desc - (void *)from);
+}
+
 /* Returns the descriptor of the target page. */
 static u64 *l1_build_s2(const struct update_row *row, struct s2_mmu *s2)
 {
-	u64 attrs = S2_ATTR_DEFAULT, size = 1, *desc, *from, page;
+	u64 attrs = S2_ATTR_DEFAULT, size = 1, *desc;
 	struct s2_geometry geo = row_geo(row);
-	int leaf = row->shape == BLOCK_2M ? 2 : 3;
+	int leaf = shapes[row->shape].leaf;
 
 	s2_init(s2, &l1_mem, &geo, VMID);
 	s2->vtcr |= row->vtcr;
@@ -351,23 +420,17 @@ static u64 *l1_build_s2(const struct update_row *row, struct s2_mmu *s2)
 	s2_map(s2, IPA(S1_DATA_L2_GPA), S1_DATA_L2_GPA, 1, 3, S2_ATTR_DEFAULT);
 	s2_map(s2, IPA(S1_DATA_GPA), S1_DATA_GPA, 1, 3, S2_ATTR_DEFAULT);
 
-	if (row->shape == CONTIG_4K) {
+	if (shapes[row->shape].contig) {
 		attrs |= S2_DESC_CONTIG;
 		size = BIT(s2_contig_shift(&geo, 3));
 	}
 	attrs = (attrs & ~row->clear) | row->set;
-	s2_map(s2, IPA(TARGET_GPA), TARGET_GPA, size, leaf, attrs);
-	desc = s2_desc(s2, IPA(TARGET_GPA), leaf);
+	s2_map(s2, target_ipa(row), TARGET_GPA, size, leaf, attrs);
+	desc = s2_desc(s2, target_ipa(row), leaf);
 	if (!row->frozen)
 		return desc;
 
-	page = BIT(geo.page_shift);
-	from = (u64 *)((u64)desc & ~(page - 1));
-	memcpy(nested_va(&frozen_mem, FROZEN_GPA), from, page);
-	*s2_desc(s2, IPA(TARGET_GPA), 2) = FROZEN_GPA | S2_DESC_VALID | S2_DESC_TABLE;
-	dsb(ish);
-
-	return nested_va(&frozen_mem, FROZEN_GPA) + ((void *)desc - (void *)from);
+	return l1_move_table(s2, target_ipa(row), leaf, desc);
 }
 
 static enum l2_stub access_stub(enum access access)
@@ -442,10 +505,13 @@ static u64 l1_at(const struct update_row *row, const struct l2_vcpu *l2)
 /* OR of all entries of a contiguous run. */
 static u64 l1_run_bits(const struct update_row *row, const u64 *desc)
 {
-	u64 bits = 0;
-	int i;
+	struct s2_geometry geo = row_geo(row);
+	u64 bits = 0, i;
 
-	for (i = 0; row->shape == CONTIG_4K && i < 16; i++)
+	if (!shapes[row->shape].contig)
+		return 0;
+
+	for (i = 0; i < BIT(s2_contig_shift(&geo, 3) - geo.page_shift); i++)
 		bits |= READ_ONCE(desc[i]);
 	return bits;
 }
@@ -461,16 +527,18 @@ static u64 *l1_data(const struct update_row *row)
 	return nested_va(&l1_mem, (row_walks(row) ? S1_DATA_GPA : TARGET_GPA) + OFFSET);
 }
 
-static void l1_access(u64 index, u64 access)
+static void l1_access(u64 index, u64 access, u64 shape)
 {
 	struct update_row copy = rows[index], *row = &copy;
-	struct s2_geometry geo = row_geo(row);
 	u64 *desc, *s1_desc, *data;
+	struct s2_geometry geo;
 	struct l2_vcpu l2;
 	const char *skip;
 	struct s2_mmu s2;
 
 	row->access = access;
+	row->shape = shape;
+	geo = row_geo(row);
 	data = l1_data(row);
 	skip = l1_skip_reason(row, &geo);
 	if (skip)
@@ -862,7 +930,7 @@ static bool check_access(const struct update_row *row, const struct l1_report *r
 	bool ok;
 
 	/* One that is updated for the others: only changes count. */
-	if (row->shape == CONTIG_4K)
+	if (shapes[row->shape].contig)
 		after |= r->others & (AF | W);
 
 	ok = row_ats(row) ? check_par(row, r->par) : check_exit(row, &r->exit);
@@ -886,11 +954,11 @@ static void freeze(struct kvm_vm *vm, enum frozen how)
 		vm_mem_region_reload(vm, FROZEN_SLOT);
 		break;
 	case READ_ONLY_HOST:
-		TEST_ASSERT(!mprotect(hva, SZ_64K, PROT_READ), "mprotect() failed, errno %d",
+		TEST_ASSERT(!mprotect(hva, FROZEN_SIZE, PROT_READ), "mprotect() failed, errno %d",
 			    errno);
 		break;
 	case NO_ACCESS_HOST:
-		TEST_ASSERT(!mprotect(hva, SZ_64K, PROT_NONE), "mprotect() failed, errno %d",
+		TEST_ASSERT(!mprotect(hva, FROZEN_SIZE, PROT_NONE), "mprotect() failed, errno %d",
 			    errno);
 		break;
 	default:
@@ -924,7 +992,7 @@ static int run_l1(unsigned int n, void *l1, const char **reason)
 	if (*reason)
 		return NESTED_SKIP;
 	vm = nested_vm_create(1, l1, &vcpu);
-	vcpu_args_set(vcpu, 2, (u64)flat[n].index, (u64)flat[n].access);
+	vcpu_args_set(vcpu, 3, (u64)flat[n].index, (u64)flat[n].access, (u64)flat[n].shape);
 	nested_mem_create(vm, &l1_mem, L1_SLOT, 0);
 	l1_mem.used = ARENA_OFFSET;
 	nested_mem_sync(vm, &l1_mem, (gva_t)&l1_mem);
@@ -948,6 +1016,7 @@ static int run_access_row(unsigned int n, const char **reason)
 	int ret = run_l1(n, l1_access, reason);
 
 	row.access = flat[n].access;
+	row.shape = flat[n].shape;
 	if (ret == NESTED_PASS && !check_access(&row, &report))
 		ret = NESTED_FAIL;
 	return ret;
@@ -1058,18 +1127,36 @@ static int run_row(unsigned int n, const char **reason)
 	return row->run ? row->run(n, reason) : run_access_row(n, reason);
 }
 
-static void flatten_row(unsigned int index, enum access access)
+static void flatten_row(unsigned int index, enum access access, enum s2_shape shape)
 {
 	struct flat_row *row = &flat[nr_flat++];
 	int ret;
 
 	row->index = index;
 	row->access = access;
+	row->shape = shape;
 	if (rows[index].run)
 		ret = asprintf(&row->desc, "%s", rows[index].desc);
-	else
+	else if (shape == PAGE)
 		ret = asprintf(&row->desc, "%s: %s", rows[index].desc, access_names[access]);
+	else
+		ret = asprintf(&row->desc, "%s, %s: %s", rows[index].desc, shapes[shape].name,
+			       access_names[access]);
 	TEST_ASSERT(ret > 0, "asprintf() failed");
+}
+
+static void flatten(unsigned int index)
+{
+	u32 wanted = rows[index].shapes ?: BIT(PAGE);
+	enum access access;
+	enum s2_shape shape;
+
+	if (rows[index].run)
+		flatten_row(index, 0, PAGE);
+	for (shape = 0; shape < NR_SHAPES; shape++)
+		for (access = 0; access < NR_ACCESSES; access++)
+			if ((wanted & BIT(shape)) && (rows[index].accesses & BIT(access)))
+				flatten_row(index, access, shape);
 }
 
 int main(int argc, char *argv[])
@@ -1079,16 +1166,10 @@ int main(int argc, char *argv[])
 		.rows = flat, .row_size = sizeof(flat[0]),
 		.run = run_row, .timeout_s = 20,
 	};
-	enum access access;
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(rows); i++) {
-		if (rows[i].run)
-			flatten_row(i, 0);
-		for (access = 0; access < NR_ACCESSES; access++)
-			if (rows[i].accesses & BIT(access))
-				flatten_row(i, access);
-	}
+	for (i = 0; i < ARRAY_SIZE(rows); i++)
+		flatten(i);
 	suite.nr_rows = nr_flat;
 
 	return nested_main(argc, argv, &suite);
