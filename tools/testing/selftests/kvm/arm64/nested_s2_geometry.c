@@ -2,19 +2,23 @@
 /*
  * nested_s2_geometry - every shape that an L1 hypervisor may give its stage 2, and those it may not
  *
- * A row is a VM: one granule, and one physical address size, which userspace lowers. In it, L1 goes
- * through all 4 x 64 values of VTCR_EL2.{SL0, T0SZ}. Where the architecture has such a translation,
- * L2 loads and stores at the top of the input range, and faults just above it; else L2's first
- * fetch takes a translation fault at level 0, although the tables would translate it.
+ * A row is a VM: one granule, and one physical address size, which userspace lowers; or it takes
+ * FEAT_TTST, or the granule's FEAT_LPA2, from the VM. In it, L1 goes through all 4 x 64 values of
+ * VTCR_EL2.{SL0, T0SZ}. Where the architecture has such a translation, L2 loads and stores at the
+ * top of the input range, and faults just above it; else L2's first fetch takes a translation fault
+ * at level 0, although the tables would translate it.
  *
  * starts[] is the Arm ARM's table of start levels: it says from and up to how many bits of input
  * address a walk can begin there, concatenated tables included. T0SZ below its minimum is a fault
  * with FEAT_LPA. Without it, and above the maximum always, it is IMPLEMENTATION DEFINED whether
- * that is a fault or the limit is used instead; both are accepted.
+ * that is a fault or the limit is used instead; both are accepted. Above the maximum, L2's code is
+ * where T0SZ as it is would let it run, and its data where only the limit does: T0SZ as it is would
+ * be seen. VTCR_EL2.DS is RES0 without FEAT_LPA2.
  *
  * Seen to fail with: 32 concatenated tables let through; a start level that resolves no bit let
  * through; the minimum of T0SZ taken from 48 bits instead of the VM's PARange; level 0 for 4K
- * allowed for any PARange; the index into the start table cut to one table.
+ * allowed for any PARange; the index into the start table cut to one table; FEAT_TTST and FEAT_LPA2
+ * not taken from the VM's ID registers.
  *
  * No locking: one vCPU.
  */
@@ -117,14 +121,29 @@ static const struct {
 	{ 12, 0, 1 }, { 12, 1, 0 }, { 12, 1, 1 }, { 14, 0, 1 }, { 16, 0, 1 },
 };
 
+/* Rows with the VM's own PARange and without a feature that it has. */
+static const struct without {
+	u8 page_shift;
+	u8 sl2;
+	u8 ds;
+	bool ttst;		/* ID_AA64MMFR2_EL1.ST */
+	bool lpa2;		/* ID_AA64MMFR0_EL1.TGRANx_2 */
+} withouts[] = {
+	{ 12, .ttst = true }, { 14, .ttst = true }, { 16, .ttst = true },
+	{ 12, 0, 1, .lpa2 = true }, { 12, 1, 1, .lpa2 = true }, { 14, 0, 1, .lpa2 = true },
+};
+
 #define NR_GRANULES	3
 #define NR_OWN		ARRAY_SIZE(bits)
 #define NR_LOWERED	((ARRAY_SIZE(paranges) - 1) * NR_GRANULES)
+#define NR_WITHOUT	ARRAY_SIZE(withouts)
 
 struct row {
 	u8 page_shift;
 	u8 sl2;
 	u8 ds;
+	bool no_ttst;
+	bool no_lpa2;
 	u8 pa_bits;		/* 0: as it is */
 	u8 parange;
 	u8 sl0;			/* these two are gone through */
@@ -134,6 +153,15 @@ struct row {
 static struct row get_row(unsigned int n)
 {
 	unsigned int lowered = 0, b = n;
+	const struct without *w;
+
+	if (n >= NR_OWN + NR_LOWERED) {
+		w = &withouts[n - NR_OWN - NR_LOWERED];
+		return (struct row) {
+			.page_shift = w->page_shift, .sl2 = w->sl2, .ds = w->ds,
+			.no_ttst = w->ttst, .no_lpa2 = w->lpa2,
+		};
+	}
 
 	if (n >= NR_OWN) {
 		b = (n - NR_OWN) % NR_GRANULES;
@@ -260,9 +288,15 @@ static struct s2_geometry row_geo(const struct row *row)
 	return geo;
 }
 
-static u64 code_ipa(const struct s2_geometry *geo)
+/* Two pages that are within the input range, and within T0SZ as it is if that is smaller. */
+static u64 code_ipa(const struct row *row, const struct s2_geometry *geo)
 {
-	return min_t(u64, BIT(geo->ia_bits), CODE_IPA_END) - 2 * BIT(geo->page_shift);
+	unsigned int bits = geo->ia_bits;
+
+	if (row_ia(row) > geo->page_shift && row_ia(row) < bits)
+		bits = row_ia(row);
+
+	return min_t(u64, BIT(bits), CODE_IPA_END) - 2 * BIT(geo->page_shift);
 }
 
 /* Of the access in the topmost page. */
@@ -289,7 +323,7 @@ static void l1_build_s2(const struct row *row, const struct s2_geometry *geo, st
 	/* The tables of the last one are not needed any more. */
 	l1_mem.used = ARENA_OFFSET;
 	s2_init(s2, &l1_mem, geo, VMID);
-	s2_map(s2, code_ipa(geo), CODE_GPA, 1, 3, S2_ATTR_DEFAULT);
+	s2_map(s2, code_ipa(row, geo), CODE_GPA, 1, 3, S2_ATTR_DEFAULT);
 	s2_map(s2, data_ipa(geo), DATA_GPA + OFFSET, 1, 3, S2_ATTR_DEFAULT);
 
 	s2->vtcr &= ~(VTCR_EL2_T0SZ | VTCR_EL2_SL0 | VTCR_EL2_SL2 | VTCR_EL2_DS);
@@ -309,8 +343,8 @@ static void l1_try(const struct row *row, struct outcome *o)
 	*data = LOAD_VALUE + row_number(row);
 	nested_sync_cache(data, sizeof(*data));
 
-	l2_init(&l2, &s2, code_ipa(&geo));
-	l2.pc = code_ipa(&geo) + l2_stub_offset(L2_STUB_LOAD_STORE);
+	l2_init(&l2, &s2, code_ipa(row, &geo));
+	l2.pc = code_ipa(row, &geo) + l2_stub_offset(L2_STUB_LOAD_STORE);
 	l2.regs[0] = data_ipa(&geo);
 	l2.regs[2] = STORE_VALUE + row_number(row);
 	l2_enter(&l2);
@@ -321,7 +355,7 @@ static void l1_try(const struct row *row, struct outcome *o)
 	if (!l2_exit_is_hvc(&l2.exit, L2_HVC_DONE) || !above_reaches_s2(&geo))
 		return;
 
-	l2.pc = code_ipa(&geo) + l2_stub_offset(L2_STUB_LOAD);
+	l2.pc = code_ipa(row, &geo) + l2_stub_offset(L2_STUB_LOAD);
 	l2.regs[0] = above_ipa(&geo);
 	l2_enter(&l2);
 	o->above = l2.exit;
@@ -371,7 +405,7 @@ static bool check_abort(const struct l2_exit *exit, u64 esr, u64 pc, u64 addr)
 static bool check_works(const struct row *row, const struct outcome *o)
 {
 	struct s2_geometry geo = row_geo(row);
-	u64 pc = code_ipa(&geo) + l2_stub_offset(L2_STUB_LOAD);
+	u64 pc = code_ipa(row, &geo) + l2_stub_offset(L2_STUB_LOAD);
 	bool ok;
 
 	ok = nested_check("value loaded by L2", o->loaded, LOAD_VALUE + row_number(row), ~0UL);
@@ -385,7 +419,7 @@ static bool check_works(const struct row *row, const struct outcome *o)
 static bool check_fault(const struct row *row, const struct outcome *o)
 {
 	struct s2_geometry geo = row_geo(row);
-	u64 pc = code_ipa(&geo) + l2_stub_offset(L2_STUB_LOAD_STORE);
+	u64 pc = code_ipa(row, &geo) + l2_stub_offset(L2_STUB_LOAD_STORE);
 	bool ok;
 
 	ok = check_abort(&o->exit, ESR_FETCH, pc, pc);
@@ -421,6 +455,10 @@ static int check_report(struct row *row)
 	unsigned int works[NR_SL0] = { };
 	bool ok = true;
 
+	if (row->no_ttst)
+		ok &= nested_check("L1's ID_AA64MMFR2_EL1.ST", report.ttst, false, ~0UL);
+	if (row->no_lpa2)
+		ok &= nested_check("L1 has FEAT_LPA2", report.lpa2, false, ~0UL);
 	for (row->sl0 = 0; row->sl0 < NR_SL0; row->sl0++)
 		for (row->t0sz = 0; row->t0sz < NR_T0SZ; row->t0sz++)
 			ok &= check_shape(row, &works[row->sl0]);
@@ -430,22 +468,69 @@ static int check_report(struct row *row)
 	return ok ? NESTED_PASS : NESTED_FAIL;
 }
 
-static const char *lower_parange(struct kvm_vcpu *vcpu, const struct row *row)
+/* Fields of ID registers as the row wants them. */
+static const char *lower_parange(u64 *mmfr0, const struct row *row)
 {
-	u64 mmfr0 = nested_mmfr0();
-
-	if (!row->pa_bits)
-		return NULL;
 	/* It is run on CPUs of several sizes then. */
 	if (NESTED_BARE)
 		return "there is no host side that could lower PARange";
-	if (SYS_FIELD_GET(ID_AA64MMFR0_EL1, PARANGE, mmfr0) <= row->parange)
+	if (SYS_FIELD_GET(ID_AA64MMFR0_EL1, PARANGE, *mmfr0) <= row->parange)
 		return "the VM's PARange is not above that";
 
-	mmfr0 &= ~ID_AA64MMFR0_EL1_PARANGE;
-	mmfr0 |= FIELD_PREP(ID_AA64MMFR0_EL1_PARANGE, row->parange);
-	if (__vcpu_set_reg(vcpu, KVM_ARM64_SYS_REG(SYS_ID_AA64MMFR0_EL1), mmfr0))
-		return "the kernel does not let userspace lower PARange";
+	*mmfr0 &= ~ID_AA64MMFR0_EL1_PARANGE;
+	*mmfr0 |= FIELD_PREP(ID_AA64MMFR0_EL1_PARANGE, row->parange);
+
+	return NULL;
+}
+
+static const char *lower_lpa2(u64 *mmfr0, const struct row *row)
+{
+	u64 field = row->page_shift == 12 ? ID_AA64MMFR0_EL1_TGRAN4_2 :
+					    ID_AA64MMFR0_EL1_TGRAN16_2;
+	u64 imp = row->page_shift == 12 ?
+		  SYS_FIELD_PREP_ENUM(ID_AA64MMFR0_EL1, TGRAN4_2, IMP) :
+		  SYS_FIELD_PREP_ENUM(ID_AA64MMFR0_EL1, TGRAN16_2, IMP);
+
+	if (!s2_granule_large(row->page_shift))
+		return "the VM has no FEAT_LPA2 for this granule's stage 2";
+
+	*mmfr0 = (*mmfr0 & ~field) | imp;
+
+	return NULL;
+}
+
+static const char *lower_ttst(u64 *mmfr2)
+{
+	if (!SYS_FIELD_GET(ID_AA64MMFR2_EL1, ST, *mmfr2))
+		return "the VM has no FEAT_TTST";
+
+	*mmfr2 &= ~ID_AA64MMFR2_EL1_ST;
+
+	return NULL;
+}
+
+static const char *lower_ids(struct kvm_vcpu *vcpu, const struct row *row)
+{
+	u64 id0 = KVM_ARM64_SYS_REG(SYS_ID_AA64MMFR0_EL1);
+	u64 id2 = KVM_ARM64_SYS_REG(SYS_ID_AA64MMFR2_EL1);
+	u64 mmfr0 = vcpu_get_reg(vcpu, id0), mmfr2 = vcpu_get_reg(vcpu, id2);
+	const char *reason = NULL;
+
+	if (NESTED_BARE && (row->no_lpa2 || row->no_ttst))
+		return "there is no host side that could take a feature away";
+	if (row->pa_bits)
+		reason = lower_parange(&mmfr0, row);
+	else if (row->no_lpa2)
+		reason = lower_lpa2(&mmfr0, row);
+	else if (row->no_ttst)
+		reason = lower_ttst(&mmfr2);
+	if (reason)
+		return reason;
+
+	if (mmfr0 != vcpu_get_reg(vcpu, id0) && __vcpu_set_reg(vcpu, id0, mmfr0))
+		return "the kernel does not let userspace lower ID_AA64MMFR0_EL1";
+	if (mmfr2 != vcpu_get_reg(vcpu, id2) && __vcpu_set_reg(vcpu, id2, mmfr2))
+		return "the kernel does not let userspace lower ID_AA64MMFR2_EL1";
 
 	return NULL;
 }
@@ -462,7 +547,7 @@ static int run_row(unsigned int n, const char **reason)
 	vcpu_args_set(vcpu, 1, (u64)n);
 	vm_pa_bits = nested_pa_bits();
 	sync_global_to_guest(vm, vm_pa_bits);
-	*reason = lower_parange(vcpu, &row);
+	*reason = lower_ids(vcpu, &row);
 	if (*reason)
 		return NESTED_SKIP;
 	nested_mem_create(vm, &l1_mem, L1_SLOT, 0);
@@ -486,8 +571,9 @@ static const char *row_desc(unsigned int n)
 
 	if (row.pa_bits)
 		snprintf(pa, sizeof(pa), ", PARange %u bits", row.pa_bits);
-	snprintf(desc, sizeof(desc), "%uK%s%s%s: each SL0 and T0SZ", 1 << (row.page_shift - 10),
-		 row.sl2 ? ", SL2" : "", row.ds ? ", DS" : "", pa);
+	snprintf(desc, sizeof(desc), "%uK%s%s%s%s%s: each SL0 and T0SZ",
+		 1 << (row.page_shift - 10), row.sl2 ? ", SL2" : "", row.ds ? ", DS" : "", pa,
+		 row.no_ttst ? ", without TTST" : "", row.no_lpa2 ? ", without LPA2" : "");
 
 	return desc;
 }
@@ -496,7 +582,7 @@ int main(int argc, char *argv[])
 {
 	static const struct nested_suite suite = {
 		.name = "nested_s2_geometry",
-		.nr_rows = NR_OWN + NR_LOWERED, .desc = row_desc, .run = run_row,
+		.nr_rows = NR_OWN + NR_LOWERED + NR_WITHOUT, .desc = row_desc, .run = run_row,
 	};
 
 	return nested_main(argc, argv, &suite);
