@@ -8,6 +8,10 @@
  * that read a descriptor there. What L1 gets in ESR_EL2, FAR_EL2, HPFAR_EL2, ELR_EL2 and SPSR_EL2
  * is compared with the Arm ARM; an access that the Arm ARM permits has to have its effect.
  *
+ * What is wrong with the start table concerns L2's code as well: no access gets as far as its own,
+ * the first fetch has the fault. Hardware updates in a start table that cannot be written are in
+ * nested_hw_update.
+ *
  * All is done twice: with TLBIs between the accesses, and then on what is left in L0's and the
  * CPU's tables.
  *
@@ -19,7 +23,9 @@
  * Seen to fail with: the syndrome's ISV kept for external aborts; the level of the table's parent
  * reported for them; the output size of leaves unchecked; the access flag unchecked; any leaf
  * writable; any leaf readable; any leaf executable, which only the pass without TLBIs caught; an
- * unreadable descriptor reported as a translation fault.
+ * unreadable descriptor reported as a translation fault, and only that of a start table; read-only
+ * memslots not readable for walks; stage-1 walks of EL0 that need write permission, or taken for
+ * the access that they are for.
  *
  * No locking: one vCPU, and the host side only acts while it does not run.
  */
@@ -124,6 +130,9 @@ static const struct access accesses[] = {
 	{ "stage-1 walk of a store", L2_STUB_STORE, .walk = true, .reads = true },
 	{ "stage-1 walk of a fetch", L2_STUB_EXEC, .walk = true, .insn = true, .reads = true },
 	{ "stage-1 walk of an EL0 load", L2_STUB_LOAD, .el0 = true, .walk = true, .reads = true },
+	{ "stage-1 walk of an EL0 store", L2_STUB_STORE, .el0 = true, .walk = true, .reads = true },
+	{ "stage-1 walk of an EL0 fetch", L2_STUB_EXEC, .el0 = true, .walk = true, .insn = true,
+	  .reads = true },
 };
 
 #define NR_ACCESSES		ARRAY_SIZE(accesses)
@@ -133,6 +142,7 @@ enum where {
 	LEAF,			/* with the page or block: any level that can be a leaf */
 	DESC,			/* with the descriptor: any level */
 	TABLE,			/* with the table it is in: any level but the first */
+	START,			/* with the start table */
 };
 
 enum host {
@@ -183,6 +193,15 @@ static const struct cause causes[] = {
 	{ "table in memory that is gone (munmap)", TABLE, .point = TABLE_GPA, .host = HOST_UNMAP,
 	  .fault = FAULT_SEA },
 	{ "table in a read-only memslot", TABLE, .point = TABLE_GPA, .host = HOST_READ_ONLY },
+	{ "start table in a hole", START, .point = HOLE_GPA, .fault = FAULT_SEA },
+	{ "start table beyond KVM's IPA space", START, .point = HOLE_BEYOND_VM,
+	  .pa_bits = HOLE_BEYOND_VM_BITS, .fault = FAULT_SEA },
+	{ "start table in memory without access (PROT_NONE)", START, .point = TABLE_GPA,
+	  .host = HOST_PROT_NONE, .fault = FAULT_SEA },
+	{ "start table in memory that is gone (munmap)", START, .point = TABLE_GPA,
+	  .host = HOST_UNMAP, .fault = FAULT_SEA },
+	{ "start table in a read-only memslot", START, .point = TABLE_GPA,
+	  .host = HOST_READ_ONLY },
 };
 
 static const struct {
@@ -267,6 +286,8 @@ static bool level_wanted(const struct row *row, int level)
 		return level >= row->geo.start && level_is_leaf(row, level);
 	case DESC:
 		return level >= row->geo.start;
+	case START:
+		return level == row->geo.start;
 	default:
 		return level > row->geo.start;
 	}
@@ -401,16 +422,26 @@ static void l1_build_s2(const struct row *row, int level, struct s2_mmu *s2)
 /* The table that holds the descriptor of this level moves to where the cause wants it. */
 static void l1_move_table(const struct row *row, int level, struct s2_mmu *s2)
 {
-	u64 *desc = s2_desc(s2, data_ipa(row, level), level - 1), old = *desc;
-	u64 page = BIT(row->geo.page_shift);
+	u64 size = BIT(row->geo.page_shift), *desc = NULL;
+	gpa_t old = s2->root;
+
+	if (level == row->geo.start) {
+		size = s2_root_size(&row->geo);
+	} else {
+		desc = s2_desc(s2, data_ipa(row, level), level - 1);
+		old = s2_desc_pa(&row->geo, *desc);
+	}
 
 	if (row->cause->host != HOST_NOTHING) {
 		GUEST_SYNC(SYNC_TABLES_WRITE);
-		memcpy(nested_va(&table_mem, TABLE_GPA),
-		       nested_va(&l1_mem, s2_desc_pa(&row->geo, old)), page);
+		memcpy(nested_va(&table_mem, TABLE_GPA), nested_va(&l1_mem, old), size);
 		dsb(ish);
 	}
-	*desc = s2_pa_desc(&row->geo, row->cause->point) | S2_DESC_VALID | S2_DESC_TABLE;
+	if (desc)
+		*desc = s2_pa_desc(&row->geo, row->cause->point) | S2_DESC_VALID | S2_DESC_TABLE;
+	else
+		s2->vttbr = s2_vttbr(&row->geo, row->cause->point, VMID);
+	dsb(ish);
 	if (row->cause->host != HOST_NOTHING)
 		GUEST_SYNC(SYNC_TABLES_READY);
 }
@@ -431,7 +462,7 @@ static void l1_spoil(const struct row *row, int level, struct s2_mmu *s2)
 	if (cause->ps32)
 		s2->vtcr &= ~VTCR_EL2_PS;
 
-	if (cause->where == TABLE) {
+	if (cause->where == TABLE || cause->where == START) {
 		l1_move_table(row, level, s2);
 		return;
 	}
@@ -665,6 +696,27 @@ static bool check_done(const struct access *acc, const struct outcome *o)
 	return ok;
 }
 
+/* It is the fetch of the first instruction that faults, whatever access that is. */
+static bool check_start(const struct row *row, const struct access *acc, const struct outcome *o)
+{
+	u64 pc = stub_va(row, acc), esr = ESR_ELx_EC_IABT_LOW << ESR_ELx_EC_SHIFT | ESR_ELx_IL |
+					  ESR_ELx_FSC_SEA_TTW(row->geo.start);
+	bool ok;
+
+	/* L2 does not get as far as the end of its own stage-1 walk, if there is one. */
+	if (row_s1(row))
+		esr |= ESR_ELx_S1PTW;
+	ok = nested_check("vector", o->exit.vector, VECTOR_SYNC_LOWER_64, ~0UL);
+	ok &= nested_check("ESR_EL2", o->exit.esr, esr, ~unknown_esr(acc, esr & ESR_ELx_FSC));
+	ok &= nested_check("FAR_EL2", o->exit.far, pc, ~0UL);
+	ok &= nested_check("ELR_EL2", o->exit.elr, pc, ~0UL);
+	ok &= nested_check("SPSR_EL2", o->exit.spsr, acc->el0 ? L2_PSTATE_EL0 : L2_PSTATE,
+			   L2_PSTATE);
+	ok &= nested_check("value in memory", o->data, LOAD_VALUE, ~0UL);
+
+	return ok;
+}
+
 static bool check_level(const struct row *row, int level, unsigned int *checked)
 {
 	unsigned int pass, i;
@@ -677,8 +729,12 @@ static bool check_level(const struct row *row, int level, unsigned int *checked)
 
 			if (!o->done)
 				continue;
-			ok = fsc == FSC_NONE ? check_done(&accesses[i], o) :
-			     check_fault(row, level, &accesses[i], o, fsc);
+			if (fsc == FSC_NONE)
+				ok = check_done(&accesses[i], o);
+			else if (row->cause->where == START)
+				ok = check_start(row, &accesses[i], o);
+			else
+				ok = check_fault(row, level, &accesses[i], o, fsc);
 			if (!ok)
 				ksft_print_msg("level %d, %s, %s TLBI: ESR_EL2 0x%lx\n", level,
 					       accesses[i].name, pass ? "without" : "after",
