@@ -5,13 +5,16 @@
  * Each row is a VM of its own. L2 loads through a leaf that L1 has mapped; L1 removes a descriptor
  * on the way, executes the row's TLBI, and L2's next load has to fault, with the whole address in
  * HPFAR_EL2. Then the descriptor is put back and L2 stores. Where the VM can have it, all of L1's
- * memory for L2 (tables, code, data) is at a physical address with bits above 47.
+ * memory for L2 (tables, code, data) is at a physical address with bits above 47. TLBIs of the
+ * 48-bit formats of all granules are here as well, with each kind of TTL hint: the leaf's, one that
+ * is reserved and to be read as none, and a wrong one, which need not do anything.
  *
  * A second table is about what userspace may take from a VM's ID registers before it runs.
  *
  * Seen to fail with: IPA[51:48] dropped from the operand of TLBI IPAS2E1; VTCR_EL2.DS ignored for
  * TLBI RIPAS2E1; the level of a 512G block forgotten; VTCR_EL2.DS left RES0 unless all granules
- * have FEAT_LPA2; TGRANx_2 not lowered to IMP.
+ * have FEAT_LPA2; TGRANx_2 not lowered to IMP; the granule of a TTL taken for 4K; a TTL of level 0
+ * taken for a page.
  *
  * No locking: one vCPU, and the host only touches guest memory while it does not run.
  */
@@ -46,6 +49,8 @@ enum tlbi {
 	TLBI_ALL,		/* VMALLS12E1IS */
 	TLBI_IPA,		/* IPAS2E1IS */
 	TLBI_IPA_TTL,		/* the same with the leaf's level and granule as a hint */
+	TLBI_IPA_HINT,		/* the same with @hint, which is as good as none */
+	TLBI_IPA_WRONG,		/* with @hint, an access, with the leaf's level and granule */
 	TLBI_RANGE,		/* RIPAS2E1IS, two granules */
 };
 
@@ -60,13 +65,19 @@ struct row {
 	u32 lower;		/* granules that userspace takes 52 bits from, BIT(shift) */
 	bool touch;		/* L2 loads from where the TLBI is about, too */
 	u64 vtcr_set;		/* what L1 sets in VTCR_EL2 for no effect */
+	u8 hint;		/* TTL */
+	bool no_lpa2;		/* @hint is reserved without FEAT_LPA2 only */
 };
+
+/* TTL: granule (4K, 16K, 64K are 1, 2, 3) and level. */
+#define TTL(tg, level)		((tg) << 2 | (level))
 
 #define GEO(shift, bits, level)	{ .page_shift = (shift), .ia_bits = (bits), .start = (level) }
 #define GEO52(shift, bits, level)						\
 	{ .page_shift = (shift), .ia_bits = (bits), .start = (level), .large = true }
 
 #define IPA_48			0x7edcc7530000UL
+#define IPA_48_BLOCK		0x7edcc0000000UL	/* of 1G, and less */
 #define IPA_52			0xafedcc7530000UL
 #define IPA_52_BLOCK		0xafc0000000000UL	/* of 4T, and less */
 
@@ -74,14 +85,58 @@ static const struct row rows[] = {
 	/* The 48-bit formats, for all hosts. */
 	{ "4K, 48 bits: TLBI by IPA", GEO(12, 48, 0), IPA_48, 3, LEAF, TLBI_IPA },
 	{ "4K, 48 bits: TLBI by range", GEO(12, 48, 0), IPA_48, 3, LEAF, TLBI_RANGE },
-	{ "4K, 1G block: TLBI by another IPA of it", GEO(12, 48, 0), 0x7edcc0000000, 1, LEAF,
+	{ "4K, 1G block: TLBI by another IPA of it", GEO(12, 48, 0), IPA_48_BLOCK, 1, LEAF,
 	  TLBI_IPA, SZ_512M },
-	{ "4K, 1G block: TLBI by another mapped IPA of it", GEO(12, 48, 0), 0x7edcc0000000, 1,
+	{ "4K, 1G block: TLBI by another mapped IPA of it", GEO(12, 48, 0), IPA_48_BLOCK, 1,
 	  LEAF, TLBI_IPA, SZ_16K, .touch = true },
 	{ "16K, 47 bits: TLBI by IPA", GEO(14, 47, 1), IPA_48, 3, LEAF, TLBI_IPA },
 	{ "16K, 47 bits: TLBI by range", GEO(14, 47, 1), IPA_48, 3, LEAF, TLBI_RANGE },
 	{ "64K, 48 bits: TLBI by IPA", GEO(16, 48, 1), IPA_48, 3, LEAF, TLBI_IPA },
 	{ "64K, 48 bits: TLBI by range", GEO(16, 48, 1), IPA_48, 3, LEAF, TLBI_RANGE },
+
+	/* TTL, with the operand in another part of the leaf if it is a block */
+	{ "4K, 48 bits: TLBI by IPA and level", GEO(12, 48, 0), IPA_48, 3, LEAF, TLBI_IPA_TTL },
+	{ "16K, 47 bits: TLBI by IPA and level", GEO(14, 47, 1), IPA_48, 3, LEAF, TLBI_IPA_TTL },
+	{ "64K, 48 bits: TLBI by IPA and level", GEO(16, 48, 1), IPA_48, 3, LEAF, TLBI_IPA_TTL },
+	{ "4K, 1G block: TLBI by IPA and level", GEO(12, 48, 0), IPA_48_BLOCK, 1, LEAF,
+	  TLBI_IPA_TTL, SZ_512M },
+	{ "16K, 32M block: TLBI by IPA", GEO(14, 47, 1), IPA_48_BLOCK, 2, LEAF, TLBI_IPA, SZ_8M },
+	{ "16K, 32M block: TLBI by IPA and level", GEO(14, 47, 1), IPA_48_BLOCK, 2, LEAF,
+	  TLBI_IPA_TTL, SZ_8M },
+	{ "64K, 512M block: TLBI by IPA", GEO(16, 48, 1), IPA_48_BLOCK, 2, LEAF, TLBI_IPA,
+	  SZ_256M },
+	{ "64K, 512M block: TLBI by IPA and level", GEO(16, 48, 1), IPA_48_BLOCK, 2, LEAF,
+	  TLBI_IPA_TTL, SZ_256M },
+
+	/* No granule: the level is not looked at. Levels that a granule has no leaves at. */
+	{ "4K, 1G block: TLBI by IPA, level 3 of no granule", GEO(12, 48, 0), IPA_48_BLOCK, 1,
+	  LEAF, TLBI_IPA_HINT, SZ_512M, .hint = TTL(0, 3) },
+	{ "16K, 32M block: TLBI by IPA, level 3 of no granule", GEO(14, 47, 1), IPA_48_BLOCK, 2,
+	  LEAF, TLBI_IPA_HINT, SZ_8M, .hint = TTL(0, 3) },
+	{ "64K, 512M block: TLBI by IPA, level 3 of no granule", GEO(16, 48, 1), IPA_48_BLOCK, 2,
+	  LEAF, TLBI_IPA_HINT, SZ_256M, .hint = TTL(0, 3) },
+	{ "4K, 1G block: TLBI by IPA, reserved TTL of level 0", GEO(12, 48, 0), IPA_48_BLOCK, 1,
+	  LEAF, TLBI_IPA_HINT, SZ_512M, .hint = TTL(1, 0), .no_lpa2 = true },
+	{ "16K, 32M block: TLBI by IPA, reserved TTL of level 0", GEO(14, 47, 1), IPA_48_BLOCK, 2,
+	  LEAF, TLBI_IPA_HINT, SZ_8M, .hint = TTL(2, 0) },
+	{ "16K, 32M block: TLBI by IPA, reserved TTL of level 1", GEO(14, 47, 1), IPA_48_BLOCK, 2,
+	  LEAF, TLBI_IPA_HINT, SZ_8M, .hint = TTL(2, 1), .no_lpa2 = true },
+	{ "64K, 512M block: TLBI by IPA, reserved TTL of level 0", GEO(16, 48, 1), IPA_48_BLOCK,
+	  2, LEAF, TLBI_IPA_HINT, SZ_256M, .hint = TTL(3, 0) },
+
+	/* A wrong one spoils nothing for the right one. */
+	{ "16K, 32M block: TLBI by IPA, TTL of level 3 first", GEO(14, 47, 1), IPA_48_BLOCK, 2,
+	  LEAF, TLBI_IPA_WRONG, SZ_8M, .hint = TTL(2, 3) },
+	{ "16K, 32M block: TLBI by IPA, TTL of 4K first", GEO(14, 47, 1), IPA_48_BLOCK, 2, LEAF,
+	  TLBI_IPA_WRONG, SZ_8M, .hint = TTL(1, 2) },
+	{ "16K, 47 bits: TLBI by IPA, TTL of level 2 first", GEO(14, 47, 1), IPA_48, 3, LEAF,
+	  TLBI_IPA_WRONG, .hint = TTL(2, 2) },
+	{ "64K, 512M block: TLBI by IPA, TTL of level 3 first", GEO(16, 48, 1), IPA_48_BLOCK, 2,
+	  LEAF, TLBI_IPA_WRONG, SZ_256M, .hint = TTL(3, 3) },
+	{ "64K, 512M block: TLBI by IPA, TTL of 4K first", GEO(16, 48, 1), IPA_48_BLOCK, 2, LEAF,
+	  TLBI_IPA_WRONG, SZ_256M, .hint = TTL(1, 1) },
+	{ "64K, 48 bits: TLBI by IPA, TTL of level 2 first", GEO(16, 48, 1), IPA_48, 3, LEAF,
+	  TLBI_IPA_WRONG, .hint = TTL(3, 2) },
 
 	/* 4K with VTCR_EL2.DS */
 	{ "4K, DS, level -1: TLBI of all", GEO52(12, 52, -1), IPA_52, 3, LEAF, TLBI_ALL },
@@ -139,8 +194,8 @@ static const struct row rows[] = {
 
 /* What L1 saw; a guest global that the host reads. */
 static struct report {
-	struct l2_exit before, after, again;
-	u64 loaded;
+	struct l2_exit before, between, after, again;
+	u64 loaded, between_loaded;
 	u64 stored;
 } report;
 
@@ -171,12 +226,14 @@ static const char *skip_reason(const struct row *row)
 
 	if (row->tlbi == TLBI_RANGE && tlb < ID_AA64ISAR0_EL1_TLB_RANGE)
 		return "the VM has no FEAT_TLBIRANGE";
+	if (row->no_lpa2 && (s2_granule_large(12) || s2_granule_large(14)))
+		return "the TTL means something in a VM with FEAT_LPA2";
 
 	return s2_geometry_missing(&row->geo);
 }
 
 /* The second one is for what hardware has made of both stages. */
-static void l1_tlbi(const struct row *row, const struct s2_mmu *s2)
+static void l1_tlbi(const struct row *row, const struct s2_mmu *s2, u8 hint)
 {
 	u64 ipa = data_ipa(row) + row->tlbi_distance;
 	u64 ttl = s2_tlbi_ttl(&row->geo, row->leaf);
@@ -190,6 +247,10 @@ static void l1_tlbi(const struct row *row, const struct s2_mmu *s2)
 		break;
 	case TLBI_IPA_TTL:
 		s2_tlbi(s2, OP_TLBI_IPAS2E1IS, s2_tlbi_ipa(ipa, ttl));
+		break;
+	case TLBI_IPA_HINT:
+	case TLBI_IPA_WRONG:
+		s2_tlbi(s2, OP_TLBI_IPAS2E1IS, s2_tlbi_ipa(ipa, hint));
 		break;
 	case TLBI_RANGE:
 		s2_tlbi(s2, OP_TLBI_RIPAS2E1IS, s2_tlbi_range(&row->geo, ipa, 2, 0));
@@ -234,7 +295,15 @@ static void l1_main(u64 index)
 	desc = s2_desc(&s2, data_ipa(row), unmap_level(row));
 	old = *desc;
 	WRITE_ONCE(*desc, 0);
-	l1_tlbi(row, &s2);
+	l1_tlbi(row, &s2, row->hint);
+	if (row->tlbi == TLBI_IPA_WRONG) {
+		l2.pc = stubs + l2_stub_offset(L2_STUB_LOAD);
+		l2.regs[1] = 0;
+		l2_enter(&l2);
+		report.between = l2.exit;
+		report.between_loaded = l2.regs[1];
+		l1_tlbi(row, &s2, s2_tlbi_ttl(&row->geo, row->leaf));
+	}
 	l2.pc = stubs + l2_stub_offset(L2_STUB_LOAD);
 	l2_enter(&l2);
 	report.after = l2.exit;
@@ -269,6 +338,12 @@ static bool check_report(const struct row *row, const struct report *r)
 
 	ok = check("first load, ESR_EL2", r->before.esr, hvc);
 	ok &= check("value loaded", r->loaded, LOAD_VALUE);
+	/* Either the TLBI had to do nothing and did nothing, or it did more. */
+	if (row->tlbi == TLBI_IPA_WRONG && r->between.esr == hvc)
+		ok &= check("value loaded after the wrong TLBI", r->between_loaded, LOAD_VALUE);
+	else if (row->tlbi == TLBI_IPA_WRONG)
+		ok &= check("load after the wrong TLBI, ESR_EL2", r->between.esr,
+			    abort | ESR_ELx_FSC_FAULT_L(unmap_level(row)));
 	ok &= check("load after the TLBI, ESR_EL2", r->after.esr,
 		    abort | ESR_ELx_FSC_FAULT_L(unmap_level(row)));
 	ok &= check("load after the TLBI, HPFAR_EL2", r->after.hpfar,
