@@ -968,17 +968,22 @@ static const char *lower_parange(struct kvm_vcpu *vcpu, unsigned int bits)
 		return "the host's PARange is lower than that";
 
 	mmfr0 &= ~ID_AA64MMFR0_EL1_PARANGE;
-	vcpu_set_reg(vcpu, KVM_ARM64_SYS_REG(SYS_ID_AA64MMFR0_EL1), mmfr0 | parange);
+	if (__vcpu_set_reg(vcpu, KVM_ARM64_SYS_REG(SYS_ID_AA64MMFR0_EL1), mmfr0 | parange))
+		return "the kernel does not let userspace lower PARange";
 
 	return NULL;
 }
 
-static void hide_ttst(struct kvm_vcpu *vcpu)
+/* Without FEAT_TTST there is nothing to hide. Returns a reason if it cannot be done. */
+static const char *hide_ttst(struct kvm_vcpu *vcpu)
 {
-	u64 mmfr2 = vcpu_get_reg(vcpu, KVM_ARM64_SYS_REG(SYS_ID_AA64MMFR2_EL1));
+	u64 id = KVM_ARM64_SYS_REG(SYS_ID_AA64MMFR2_EL1), mmfr2 = vcpu_get_reg(vcpu, id);
 
-	vcpu_set_reg(vcpu, KVM_ARM64_SYS_REG(SYS_ID_AA64MMFR2_EL1),
-		     mmfr2 & ~ID_AA64MMFR2_EL1_ST);
+	if ((mmfr2 & ID_AA64MMFR2_EL1_ST) &&
+	    __vcpu_set_reg(vcpu, id, mmfr2 & ~ID_AA64MMFR2_EL1_ST))
+		return "the kernel does not let userspace take FEAT_TTST away";
+
+	return NULL;
 }
 
 /* Remove the high memory's slot and bring it back as a read-only one. */
@@ -1092,8 +1097,11 @@ static int run_row(unsigned int index, const char **reason)
 		*reason = "there is no host side";
 		return NESTED_SKIP;
 	}
-	if (!NESTED_BARE && (row->need & NEED_NO_TTST))
-		hide_ttst(vcpu);
+	if (!NESTED_BARE && (row->need & NEED_NO_TTST)) {
+		*reason = hide_ttst(vcpu);
+		if (*reason)
+			return NESTED_SKIP;
+	}
 	if (row->parange) {
 		*reason = lower_parange(vcpu, row->parange);
 		if (*reason)
