@@ -273,6 +273,7 @@ enum l2_stub {
 	L2_STUB_DC_IVAC,	/* DC IVAC, x0 */
 	L2_STUB_DC_ZVA,		/* DC ZVA, x0 */
 	L2_STUB_IC_IVAU,	/* IC IVAU, x0 */
+	L2_STUB_STORE_BETWEEN,	/* x3 = [x4], [x0] = x2, x3 = [x4] */
 	L2_STUB_NR
 };
 
@@ -425,6 +426,6 @@ extern const char nested_l2_stubs[], nested_l2_stubs_end[];
 extern const char nested_l2_load[], nested_l2_store[], nested_l2_load_store[];
 extern const char nested_l2_load_between[], nested_l2_exec[], nested_l2_atomic[];
 extern const char nested_l2_dc_civac[], nested_l2_dc_ivac[], nested_l2_dc_zva[];
-extern const char nested_l2_ic_ivau[];
+extern const char nested_l2_ic_ivau[], nested_l2_store_between[];
 
 #endif /* SELFTEST_KVM_ARM64_NESTED_H */

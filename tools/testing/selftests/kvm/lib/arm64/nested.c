@@ -164,6 +164,12 @@ asm("	.pushsection .text, \"ax\"\n"
 "nested_l2_ic_ivau:\n"
 "	ic	ivau, x0\n"
 "	hvc	#" __stringify(L2_HVC_DONE) "\n"
+"	.global	nested_l2_store_between\n"
+"nested_l2_store_between:\n"
+"	ldr	x3, [x4]\n"
+"	str	x2, [x0]\n"
+"	ldr	x3, [x4]\n"
+"	hvc	#" __stringify(L2_HVC_DONE) "\n"
 "	.global	nested_l2_stubs_end\n"
 "nested_l2_stubs_end:\n"
 "	.popsection\n");
@@ -838,6 +844,7 @@ u64 l2_stub_offset(enum l2_stub stub)
 		[L2_STUB_DC_IVAC]	= nested_l2_dc_ivac,
 		[L2_STUB_DC_ZVA]	= nested_l2_dc_zva,
 		[L2_STUB_IC_IVAU]	= nested_l2_ic_ivau,
+		[L2_STUB_STORE_BETWEEN]	= nested_l2_store_between,
 	};
 
 	return start[stub] - nested_l2_stubs;
