@@ -12,7 +12,8 @@
  *
  * Seen to fail with: the exception levels of XNX swapped; a contiguous run taken for twice its
  * size; SCTLR_EL2.EE ignored; stage 2 off for HCR_EL2.DC without VM; any leaf readable, any
- * writable, any executable; a page taken for 2 MB; L2's EL ignored.
+ * writable, any executable; a page taken for 2 MB, a 64K block for 8 GB; L2's EL ignored; the order
+ * of the tables taken from SCTLR_EL1.
  *
  * No locking: one vCPU, and the host only touches registers and tables while it does not run.
  */
@@ -29,9 +30,10 @@
 
 /*
  * L1 memory: code, the arena for tables, and the data. The data is aligned for a contiguous run of
- * 64K pages (2 MB) and to 32 MB, a 16K block.
+ * 64K pages (2 MB) and to 32 MB, a 16K block. There is a multiple of 512 MB, a 64K block, in the
+ * middle of it.
  */
-#define L1_GPA			SZ_2G
+#define L1_GPA			0x9c000000UL
 #define L1_GVA			0x4000000000UL
 #define L1_SIZE			(4UL * SZ_32M)
 #define L1_SLOT			1
@@ -43,15 +45,11 @@
 #define PARK_GPA		(L1_GPA + 0x50000)
 #define HOLE_GPA		0xf0000000UL
 
-/*
- * Nested IPAs: the data's offset in 16 GB, the largest contiguous run, is that of its GPA; but see
- * data_ipa().
- */
+/* Nested IPAs; data_ipa() makes that of the data. */
 #define CODE_IPA		0x40000000UL
 #define MMIO_IPA		0x44000000UL
-#define DATA_IPA		(SZ_16G + DATA_GPA)
 #define OFFSET			0x128
-#define SZ_16G			0x400000000UL
+#define SZ_16G			0x400000000UL	/* the largest contiguous run */
 
 #define UNIT			SZ_64K
 #define NR_UNITS		(DATA_SIZE / UNIT)
@@ -113,7 +111,8 @@ struct row {
 	enum fault el1, el0;	/* of fetches */
 	enum mode mode;
 	unsigned int need;
-	bool be;		/* big-endian tables, all steps are loads */
+	bool be;		/* big-endian tables; no step faults */
+	bool l2_be;		/* SCTLR_EL1.{EE, E0E} */
 };
 
 #define R	S2_DESC_S2AP_R
@@ -234,10 +233,10 @@ static void script_contig_mix(const struct row *row, struct script *s)
 	add_access(s, STORE, 0, PERM, row->leaf);
 }
 
-/* A block, and pages with other attributes next to it. */
+/* A block, of which the data may be the end, and pages with other attributes next to it. */
 static void script_mix(const struct row *row, struct script *s)
 {
-	u64 block = leaf_size(row), pages = 16 * UNIT;
+	u64 block = min_t(u64, leaf_size(row), DATA_SIZE / 2), pages = 16 * UNIT;
 
 	add_map(s, 0, block, 2, W);
 	add_map(s, block, pages, 3, XN);
@@ -254,7 +253,7 @@ static void script_mix(const struct row *row, struct script *s)
 /* A block becomes a table, whose pages then get different attributes. */
 static void script_split(const struct row *row, struct script *s)
 {
-	add_map(s, 0, leaf_size(row), 2, 0);
+	add_map(s, 0, UNIT, 2, 0);
 	add_access(s, STORE, UNIT, NONE, 2);
 	add_access(s, LOAD, 3 * UNIT, NONE, 2);
 	add(s, (struct step) { TABLE, 0, NONE, 2 });
@@ -329,13 +328,21 @@ static const struct row rows[] = {
 
 	{ "4K: block and pages side by side", 12, 2, script_mix },
 	{ "16K: block and pages side by side", 14, 2, script_mix },
+	{ "64K: block and pages side by side", 16, 2, script_mix },
 	{ "4K: block becomes a table", 12, 2, script_split },
 	{ "16K: block becomes a table", 14, 2, script_split },
+	{ "64K: block becomes a table", 16, 2, script_split },
 	{ "4K: pages of a table become a block", 12, .steps = {
 		{ MAP, 0, NONE, 3, UNIT, W }, { LOAD, 0 }, { STORE, 0, PERM, 3 },
 		{ LOAD, UNIT, TRANS, 3 },
 		{ UNMAP, 0, NONE, 2 }, { LOAD, 0, TRANS, 2 },
 		{ MAP, 0, NONE, 2, SZ_2M }, { STORE, 0 }, { STORE, UNIT }, { LOAD, SZ_1M } } },
+	{ "64K: pages of a table become a block", 16, .steps = {
+		{ MAP, 0, NONE, 3, UNIT, W }, { LOAD, 0 }, { STORE, 0, PERM, 3 },
+		{ LOAD, UNIT, TRANS, 3 },
+		{ UNMAP, 0, NONE, 2 }, { LOAD, 0, TRANS, 2 },
+		{ MAP, 0, NONE, 2, UNIT }, { STORE, 0 }, { STORE, UNIT },
+		{ LOAD, DATA_SIZE / 2 - UNIT } } },
 	{ "4K: pages of each permission side by side", 12, .steps = {
 		{ MAP, 0, NONE, 3, SZ_4K }, { MAP, SZ_4K, NONE, 3, SZ_4K, W },
 		{ MAP, SZ_8K, NONE, 3, SZ_4K, R }, { MAP, 3 * SZ_4K, NONE, 3, SZ_4K, XN },
@@ -353,6 +360,23 @@ static const struct row rows[] = {
 	  .steps = { { MAP, 0, NONE, 3, UNIT }, { LOAD, 0 } } },
 	{ "big-endian tables, 64K", 16, .be = true, .need = NEED_BE,
 	  .steps = { { MAP, 0, NONE, 3, UNIT }, { LOAD, 0 } } },
+	{ "big-endian tables, 4K: store", 12, .be = true, .need = NEED_BE,
+	  .steps = { { MAP, 0, NONE, 3, UNIT }, { STORE, 0 }, { LOAD, SZ_4K } } },
+	{ "big-endian tables, 4K, level 2 block: store", 12, .be = true, .need = NEED_BE,
+	  .steps = { { MAP, 0, NONE, 2, SZ_2M }, { STORE, SZ_1M }, { LOAD, 0 } } },
+	{ "big-endian tables, 16K: store", 14, .be = true, .need = NEED_BE,
+	  .steps = { { MAP, 0, NONE, 3, UNIT }, { STORE, 0 } } },
+	{ "big-endian tables, 64K: store", 16, .be = true, .need = NEED_BE,
+	  .steps = { { MAP, 0, NONE, 3, UNIT }, { STORE, 0 } } },
+	{ "big-endian L2: all accesses", 12, .l2_be = true, .need = NEED_BE, .steps = {
+		{ MAP, 0, NONE, 3, UNIT }, { MAP, UNIT, NONE, 3, UNIT, W },
+		{ LOAD, 0 }, { STORE, 0 }, { EXEC, 0 },
+		{ LOAD_EL0, 0 }, { STORE_EL0, 0 }, { EXEC_EL0, 0 },
+		{ LOAD, UNIT }, { STORE, UNIT, PERM, 3 }, { LOAD, 2 * UNIT, TRANS, 3 } } },
+	{ "big-endian L2 and tables, 4K", 12, .be = true, .l2_be = true, .need = NEED_BE,
+	  .steps = { { MAP, 0, NONE, 3, UNIT }, { LOAD, 0 }, { STORE, 0 } } },
+	{ "big-endian L2 and tables, 64K", 16, .be = true, .l2_be = true, .need = NEED_BE,
+	  .steps = { { MAP, 0, NONE, 3, UNIT }, { LOAD, 0 }, { STORE, 0 } } },
 
 	/* HCR_EL2.DC: stage 2 is on, whatever VM says. */
 	{ "DC with VM=0: all accesses", 12, .mode = DC_ONLY, .steps = {
@@ -380,6 +404,7 @@ static struct report {
 	struct outcome {
 		struct l2_exit exit;
 		u64 loaded;
+		u64 mmio;	/* x3 of L2_STUB_*_BETWEEN */
 		u64 strays;	/* units of the data that are not what they should be */
 		bool done;
 	} outcome[MAX_STEPS];
@@ -390,19 +415,35 @@ static struct script script;
 
 static struct nested_mem l1_mem = { .gva = L1_GVA, .gpa = L1_GPA, .size = L1_SIZE };
 
+/* The largest leaf, or contiguous run, that the script maps. */
+static u64 largest_leaf(const struct row *row)
+{
+	struct s2_geometry geo = { .page_shift = row->page_shift };
+	const struct step *step;
+	unsigned int i, shift;
+	u64 largest = 0;
+
+	for (i = 0; i < MAX_STEPS; i++) {
+		step = &script.steps[i];
+		if (step->op != MAP)
+			continue;
+		shift = step->attrs & CONT ? s2_contig_shift(&geo, step->level) :
+					     s2_level_shift(&geo, step->level);
+		largest = max_t(u64, largest, BIT(shift));
+	}
+
+	return largest;
+}
+
 /*
- * For a contiguous run, the bit above the offset in it has to differ from the GPA's: else a walk
- * that takes one bit too many from the IPA would find the same address.
+ * The bit above the offset in the largest leaf has to differ from the GPA's: else a walk that takes
+ * one bit too many from the IPA would find the same address.
  */
 static u64 data_ipa(const struct row *row)
 {
-	u64 run;
+	u64 largest = largest_leaf(row);
 
-	if (!row->script)
-		return DATA_IPA;
-
-	run = run_size(row);
-	return DATA_IPA + ((DATA_IPA ^ DATA_GPA) & run ? 0 : run);
+	return SZ_16G + DATA_GPA + (largest < SZ_16G ? largest : 0);
 }
 
 static bool is_access(const struct step *step)
@@ -418,7 +459,7 @@ static u64 step_ipa(const struct row *row, const struct step *step)
 static enum l2_stub step_stub(const struct row *row, const struct step *step)
 {
 	if (row->be)
-		return L2_STUB_LOAD_BETWEEN;
+		return step->op == STORE ? L2_STUB_STORE_BETWEEN : L2_STUB_LOAD_BETWEEN;
 
 	return (step->op & ~EL0) == LOAD ? L2_STUB_LOAD :
 	       (step->op & ~EL0) == STORE ? L2_STUB_STORE : L2_STUB_EXEC;
@@ -427,6 +468,12 @@ static enum l2_stub step_stub(const struct row *row, const struct step *step)
 static u64 step_value(const struct step *step)
 {
 	return UNIT_VALUE(step->at / UNIT) | (step->at % UNIT) << 32;
+}
+
+/* What memory has of a register of L2's, or the other way round. */
+static u64 l2_order(const struct row *row, u64 val)
+{
+	return row->l2_be ? __builtin_bswap64(val) : val;
 }
 
 /* L1 */
@@ -449,7 +496,7 @@ static void l1_prepare_data(void)
 			*l1_word(script.steps[i].at) = step_value(&script.steps[i]);
 }
 
-static u64 l1_strays(const struct step *step)
+static u64 l1_strays(const struct row *row, const struct step *step)
 {
 	bool stored = (step->op & ~EL0) == STORE && !step->fault;
 	u64 n, strays = 0;
@@ -458,7 +505,7 @@ static u64 l1_strays(const struct step *step)
 		return 0;
 
 	nested_sync_cache(l1_word(step->at), sizeof(u64));
-	strays += *l1_word(step->at) != (stored ? STORE_VALUE : step_value(step));
+	strays += *l1_word(step->at) != (stored ? l2_order(row, STORE_VALUE) : step_value(step));
 	/* What is not stored to cannot change. */
 	for (n = 0; stored && n < NR_UNITS; n++)
 		if (n * UNIT != step->at)
@@ -482,6 +529,8 @@ static void l1_access(const struct row *row, const struct step *step, struct s2_
 	l2.regs[0] = step_ipa(row, step);
 	l2.regs[2] = STORE_VALUE;
 	l2.regs[4] = MMIO_IPA + OFFSET;
+	if (row->l2_be)
+		l2.sctlr |= SCTLR_ELx_EE | SCTLR_EL1_E0E;
 	if (step->op & EL0)
 		l2.pstate = L2_PSTATE_EL0;
 	if (row->mode != VM_ONLY)
@@ -492,7 +541,8 @@ static void l1_access(const struct row *row, const struct step *step, struct s2_
 	l2_enter(&l2);
 	o->exit = l2.exit;
 	o->loaded = l2.regs[1];
-	o->strays = l1_strays(step);
+	o->mmio = l2.regs[3];
+	o->strays = l1_strays(row, step);
 	if (word)
 		*word = step_value(step);
 	o->done = true;
@@ -506,7 +556,8 @@ static void l1_split(struct s2_mmu *s2, u64 ipa, const struct step *step)
 
 	s2_write(s2, desc, 0);
 	s2_tlbi_vmalls12e1is(s2);
-	s2_map(s2, ipa, s2_desc_pa(&s2->geo, old), size, step->level + 1, S2_ATTR_DEFAULT);
+	s2_map(s2, ipa & ~(size - 1), s2_desc_pa(&s2->geo, old), size, step->level + 1,
+	       S2_ATTR_DEFAULT);
 }
 
 static void l1_step(const struct row *row, const struct step *step, struct s2_mmu *s2,
@@ -597,7 +648,11 @@ static bool check_step(const struct row *row, unsigned int i)
 		ok &= nested_check("HPFAR_EL2", o->exit.hpfar,
 				   FIELD_PREP(HPFAR_EL2_FIPA, step_ipa(row, step) >> 12), ~0UL);
 	if (!step->fault && (step->op & ~EL0) == LOAD)
-		ok &= nested_check("value loaded by L2", o->loaded, step_value(step), ~0UL);
+		ok &= nested_check("value loaded by L2", o->loaded,
+				   l2_order(row, step_value(step)), ~0UL);
+	if (row->be)
+		ok &= nested_check("value loaded by L2 from MMIO", o->mmio,
+				   l2_order(row, MMIO_VALUE), ~0UL);
 	if (!ok)
 		ksft_print_msg("step %u: %s at EL%d of 0x%lx\n", i, names[step->op & ~EL0],
 			       step->op & EL0 ? 0 : 1, step_ipa(row, step));
@@ -649,18 +704,21 @@ static void flip_endianness(struct kvm_vcpu *vcpu)
 	vcpu_set_reg(vcpu, KVM_ARM64_SYS_REG(SYS_SCTLR_EL2), sctlr);
 }
 
-/* Of a row with big-endian tables: L2 goes out before and after its access. */
+/* Of a row with big-endian tables: L2 goes out before and after each access. */
 static int run_l1(struct kvm_vcpu *vcpu, const struct row *row, const char **reason)
 {
 	struct kvm_run *run = vcpu->run;
-	unsigned int mmio = 0;
+	unsigned int mmio = 0, expected = 0, i;
 	u64 value = MMIO_VALUE;
 	struct ucall uc;
 	int ret;
 
+	for (i = 0; row->be && i < MAX_STEPS; i++)
+		expected += is_access(&script.steps[i]) ? 2 : 0;
+
 	while ((ret = nested_run_vcpu(vcpu, &uc, reason)) == NESTED_EXIT) {
-		if (run->exit_reason != KVM_EXIT_MMIO || run->mmio.is_write || !row->be ||
-		    run->mmio.phys_addr != HOLE_GPA + OFFSET || ++mmio > 2) {
+		if (run->exit_reason != KVM_EXIT_MMIO || run->mmio.is_write ||
+		    run->mmio.phys_addr != HOLE_GPA + OFFSET || ++mmio > expected) {
 			ksft_print_msg("unexpected exit to userspace: %s, MMIO address 0x%llx\n",
 				       exit_reason_str(run->exit_reason), run->mmio.phys_addr);
 			return NESTED_FAIL;
@@ -668,7 +726,7 @@ static int run_l1(struct kvm_vcpu *vcpu, const struct row *row, const char **rea
 		memcpy(run->mmio.data, &value, sizeof(value));
 		flip_endianness(vcpu);
 	}
-	if (ret == NESTED_PASS && !nested_check("MMIO exits", mmio, row->be ? 2 : 0, ~0UL))
+	if (ret == NESTED_PASS && !nested_check("MMIO exits", mmio, expected, ~0UL))
 		return NESTED_FAIL;
 
 	return ret;
