@@ -19,7 +19,6 @@
  * what they share are descriptors and registers' values, by single-copy atomic accesses.
  */
 #include <pthread.h>
-#include <sched.h>
 #include <sys/mman.h>
 
 #include "kselftest.h"
@@ -889,35 +888,20 @@ static int run_race(unsigned int n, const char **reason)
 	return t[0].ret != NESTED_PASS ? t[0].ret : t[1].ret;
 }
 
-static void pin_to(int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	TEST_ASSERT(!sched_setaffinity(0, sizeof(set), &set), "sched_setaffinity(), errno %d",
-		    errno);
-}
-
 static int run_migrate(unsigned int n, const char **reason)
 {
-	int cpu = 0, ret;
+	unsigned int cpu = 0;
 	struct vncr_vm v;
-	cpu_set_t all;
+	int ret;
 
-	sched_getaffinity(0, sizeof(all), &all);
-	if (CPU_COUNT(&all) < 2) {
+	if (nested_nr_cpus() < 2) {
 		*reason = "one CPU";
 		return NESTED_SKIP;
 	}
 
 	vncr_vm_create(&v, n, NULL);
-	while ((ret = run_to_sync(v.vcpus[0], reason)) == NESTED_SYNC) {
-		do {
-			cpu = (cpu + 1) % CPU_SETSIZE;
-		} while (!CPU_ISSET(cpu, &all));
-		pin_to(cpu);
-	}
+	while ((ret = run_to_sync(v.vcpus[0], reason)) == NESTED_SYNC)
+		nested_pin_self(cpu++);
 	kvm_vm_free(v.vm);
 
 	return ret;
@@ -928,7 +912,7 @@ static int run_two_vcpus(unsigned int n, const char **reason)
 	int ret, second = NESTED_SYNC;
 	struct vncr_vm v;
 
-	pin_to(sched_getcpu());
+	nested_pin_self(0);
 	vncr_vm_create(&v, n, l1_count_second);
 	while ((ret = run_to_sync(v.vcpus[0], reason)) == NESTED_SYNC && second == NESTED_SYNC)
 		second = run_to_sync(v.vcpus[1], reason);
