@@ -9,7 +9,8 @@
  * EL", by the vector for a lower one, as often as L2 tries; after a repair L2 has to go on.
  *
  * The page is at a VA in the upper range, which L1 has no other use for and has tables of one entry
- * for at each level. It is there twice, A and B, with different contents.
+ * for at each level. It is there twice, A and B, with different contents, and it is a part of what
+ * a larger leaf maps, and of a host page that is larger than 4K.
  *
  * Seen to fail: with ESR_ELx.VNCR not set; with FAR_EL2 that of the page; with TLBI by VA ignored;
  * with SCTLR_EL2.M, or VNCR_EL2 itself, not part of a hit; with notifiers that drop no entry. The
@@ -36,8 +37,11 @@
 #define VNCR_SLOT		1
 #define VNCR_MEM_SIZE		SZ_1M
 #define TABLE_GPA(level)	(VNCR_GPA + (level) * SZ_64K)
-#define PAGE_A			(VNCR_GPA + 4 * SZ_64K)
-#define PAGE_B			(VNCR_GPA + 5 * SZ_64K)
+#define PAGE_A			(VNCR_GPA + 4 * SZ_64K + 5 * SZ_4K)
+#define PAGE_B			(VNCR_GPA + 5 * SZ_64K + 5 * SZ_4K)
+
+/* What host pages of any size, and L1's, can be given for a page. */
+#define REGION_64K(gpa)		((gpa) & ~(SZ_64K - 1UL))
 
 /* A slot that becomes read-only. */
 #define RO_GPA			0xa4000000UL
@@ -46,14 +50,17 @@
 
 #define HOLE_GPA		0xf0000000UL
 #define HIGH_BIT		BIT(36)
-#define VNCR_VA			0xffff7a8345678000UL
+/* What is below the size of a leaf is the page's offset in it. */
+#define VA_BASE			0xffff7a8345678000UL
 
-#define ATTRS			(PTE_ATTRINDX(MT_NORMAL) | PTE_SHARED | PTE_AF | PTE_VALID | BIT(1))
+#define ATTRS			(PTE_ATTRINDX(MT_NORMAL) | PTE_SHARED | PTE_AF | PTE_VALID)
 #define TABLE			(PTE_VALID | BIT(1))
 #define AP2			BIT(7)
 #define DBM			BIT(51)
 #define TCR_1_MASK		GENMASK(31, 16)
-#define TCR_1			(16UL << 16 | BIT(24) | BIT(26) | 3UL << 28 | 2UL << 30)
+#define TCR_1			(16UL << 16 | BIT(24) | BIT(26) | 3UL << 28)
+#define TCR_TG1(geo)		((geo).page_shift == 12 ? 2UL << 30 :	\
+				 (geo).page_shift == 14 ? 1UL << 30 : 3UL << 30)
 #define TCR_EPD1		BIT(23)
 #define TCR_HD			BIT(40)
 
@@ -132,14 +139,19 @@ struct vncr_row {
 	bool write;
 	bool after_use;		/* spoilt after L2 has used the page */
 
-	/* One descriptor, at @level, or TCR_EL2, or where TTBR1_EL2 points. */
+	/* The sane part; zeros: a page of 4K */
+	u8 page_shift;
+	int leaf;
+
+	/* One descriptor, at @level, or TCR_EL2, or, at level -1, TTBR1_EL2. */
 	int level;
 	u64 clear;
 	u64 set;
 	enum place place;	/* what the descriptor, or TTBR1_EL2 for level -1, points to */
 	u64 tcr;
 	bool ips32;
-	u64 fsc;		/* 0: no abort */
+	bool aborts;		/* with @fsc */
+	u64 fsc;
 	u64 desc_sets;
 
 	enum tlbi tlbi;
@@ -160,7 +172,7 @@ static int run_remote(unsigned int n, const char **reason);
 static int run_race(unsigned int n, const char **reason);
 
 #define FAULT(d, ...)		{ .desc = d, .l1 = l1_fault, .each_way = true, __VA_ARGS__ }
-#define FSC(x)			.fsc = ESR_ELx_FSC_##x
+#define FSC(x)			.aborts = true, .fsc = ESR_ELx_FSC_##x
 #define INVALID(l)		.level = (l), .clear = ~0UL
 #define CLEAR(l, b)		.level = (l), .clear = (b)
 #define SET(l, b)		.level = (l), .set = (b)
@@ -174,6 +186,12 @@ static int run_race(unsigned int n, const char **reason);
 static const struct vncr_row rows[] = {
 	{ .desc = "registers are at their offsets", .l1 = l1_registers },
 	{ .desc = "page in the lower VA range", .l1 = l1_lower_range },
+	{ .desc = "4K, level 2 block", .l1 = l1_registers, .leaf = 2 },
+	{ .desc = "4K, level 1 block", .l1 = l1_registers, .leaf = 1 },
+	{ .desc = "16K page", .l1 = l1_registers, .page_shift = 14 },
+	{ .desc = "16K, level 2 block", .l1 = l1_registers, .page_shift = 14, .leaf = 2 },
+	{ .desc = "64K page", .l1 = l1_registers, .page_shift = 16 },
+	{ .desc = "64K, level 2 block", .l1 = l1_registers, .page_shift = 16, .leaf = 2 },
 	{ .desc = "L1 changes VNCR_EL2", .l1 = l1_change_vncr },
 
 	/* Aborts. The level is that of L1's stage 1. */
@@ -181,10 +199,15 @@ static const struct vncr_row rows[] = {
 	FAULT("unmapped at level 1", INVALID(1), FSC(FAULT_L(1))),
 	FAULT("unmapped at level 2", INVALID(2), FSC(FAULT_L(2))),
 	FAULT("unmapped at level 3", INVALID(3), FSC(FAULT_L(3))),
+	FAULT("level 2 block, invalid", .leaf = 2, CLEAR(2, PTE_VALID), FSC(FAULT_L(2))),
+	FAULT("level 1 block, invalid", .leaf = 1, CLEAR(1, PTE_VALID), FSC(FAULT_L(1))),
 	FAULT("EPD1", .level = -1, .tcr = TCR_EPD1, FSC(FAULT_L(0))),
 	FAULT("AF = 0", CLEAR(3, PTE_AF), FSC(ACCESS_L(3))),
 	FAULT("page beyond IPS", .ips32 = true, SET(3, HIGH_BIT), FSC(ADDRSZ_L(3))),
 	FAULT("table beyond IPS", .ips32 = true, SET(1, HIGH_BIT), FSC(ADDRSZ_L(1))),
+	FAULT("TTBR1 beyond IPS", .ips32 = true, SET(-1, HIGH_BIT), FSC(ADDRSZ_L(0))),
+	FAULT("level 2 block beyond IPS", .leaf = 2, .ips32 = true, SET(2, HIGH_BIT),
+	      FSC(ADDRSZ_L(2))),
 	{ .desc = "read-only: write", .l1 = l1_fault, .write = true, SET(3, AP2),
 	  FSC(PERM_L(3)) },
 	{ .desc = "read-only, after use: write", .l1 = l1_fault, .write = true,
@@ -260,6 +283,12 @@ static struct l2_command {
 } commands[MAX_VCPUS];
 
 static u64 race_stop, race_count;
+
+/* Of the row: L1's tables, the level of the leaf, and what VNCR_EL2 has to be. */
+static struct s2_geometry geo;
+static int leaf;
+static u64 vncr_va;
+
 static struct l2_vcpu *l2s[MAX_VCPUS];
 
 #define SYNC_L1		2
@@ -311,9 +340,15 @@ static const char *l1_skip_reason(const struct vncr_row *row)
 	    ID_AA64MMFR2_EL1_NV_NV2 &&
 	    !SYS_FIELD_GET(ID_AA64MMFR4_EL1, NV_frac, read_sysreg_s(SYS_ID_AA64MMFR4_EL1)))
 		return "the VM has no FEAT_NV2";
-	if (SYS_FIELD_GET(ID_AA64MMFR0_EL1, TGRAN4, nested_mmfr0()) ==
-	    ID_AA64MMFR0_EL1_TGRAN4_NI)
-		return "L1's tables need 4K at stage 1";
+	if (!row->page_shift && SYS_FIELD_GET(ID_AA64MMFR0_EL1, TGRAN4, nested_mmfr0()) ==
+				ID_AA64MMFR0_EL1_TGRAN4_NI)
+		return "the VM has no 4K pages at stage 1";
+	if (row->page_shift == 14 && SYS_FIELD_GET(ID_AA64MMFR0_EL1, TGRAN16, nested_mmfr0()) ==
+				     ID_AA64MMFR0_EL1_TGRAN16_NI)
+		return "the VM has no 16K pages at stage 1";
+	if (row->page_shift == 16 && SYS_FIELD_GET(ID_AA64MMFR0_EL1, TGRAN64, nested_mmfr0()) ==
+				     ID_AA64MMFR0_EL1_TGRAN64_NI)
+		return "the VM has no 64K pages at stage 1";
 	if ((row->need & NEED_HAF) && hafdbs < ID_AA64MMFR1_EL1_HAFDBS_AF)
 		return "the VM has no FEAT_HAFDBS";
 	if ((row->need & NEED_DBM) && hafdbs < ID_AA64MMFR1_EL1_HAFDBS_DBM)
@@ -326,11 +361,31 @@ static const char *l1_skip_reason(const struct vncr_row *row)
 	return NULL;
 }
 
+static void l1_set_shape(const struct vncr_row *row)
+{
+	u64 offset;
+
+	geo = (struct s2_geometry) { .page_shift = row->page_shift ?: 12, .ia_bits = 48 };
+	geo.start = 3 - (geo.ia_bits - 1 - geo.page_shift) / (geo.page_shift - 3);
+	leaf = row->leaf ?: 3;
+	offset = BIT(s2_level_shift(&geo, leaf)) - 1;
+	vncr_va = (VA_BASE & ~offset) | (PAGE_A & offset);
+}
+
 static u64 *l1_desc(int level)
 {
 	u64 *table = nested_va(&vncr_mem, TABLE_GPA(level));
+	unsigned int bits = level == geo.start ? geo.ia_bits - s2_level_shift(&geo, level) :
+						 geo.page_shift - 3;
 
-	return table + ((VNCR_VA >> (39 - 9 * level)) & 511);
+	return table + ((vncr_va >> s2_level_shift(&geo, level)) & (BIT(bits) - 1));
+}
+
+static u64 l1_leaf(gpa_t page)
+{
+	u64 oa = page & ~(BIT(s2_level_shift(&geo, leaf)) - 1);
+
+	return oa | ATTRS | (leaf == 3 ? BIT(1) : 0);
 }
 
 /* The value of a register, in a page. */
@@ -361,19 +416,19 @@ static void l1_flush(void)
 }
 
 /* Sane tables, and VNCR_EL2 for L2. */
-static void l1_map(struct l2_vcpu *l2, u64 va)
+static void l1_map(struct l2_vcpu *l2)
 {
 	u64 tcr = read_sysreg_s(SYS_TCR_EL1) & ~(TCR_1_MASK | TCR_TBI1);
 	int level;
 
-	for (level = 0; level < 3; level++)
+	for (level = geo.start; level < leaf; level++)
 		*l1_desc(level) = TABLE_GPA(level + 1) | TABLE;
-	*l1_desc(3) = PAGE_A | ATTRS;
+	*l1_desc(leaf) = l1_leaf(PAGE_A);
 	dsb(ish);
 
-	write_sysreg_s(TABLE_GPA(0), SYS_TTBR1_EL1);
-	write_sysreg_s(tcr | TCR_1, SYS_TCR_EL1);
-	write_sysreg_s(va, SYS_VNCR_EL2);
+	write_sysreg_s(TABLE_GPA(geo.start), SYS_TTBR1_EL1);
+	write_sysreg_s(tcr | TCR_1 | TCR_TG1(geo), SYS_TCR_EL1);
+	write_sysreg_s(vncr_va, SYS_VNCR_EL2);
 	isb();
 	l2->hcr |= HCR_EL2_NV | HCR_EL2_NV2;
 }
@@ -385,8 +440,9 @@ static struct l2_vcpu *l1_begin(const struct vncr_row *row, unsigned int id)
 
 	if (skip)
 		NESTED_GUEST_SKIP(skip);
+	l1_set_shape(row);
 	l1_fill_pages();
-	l1_map(l2, VNCR_VA);
+	l1_map(l2);
 	l2->regs[0] = id;
 	l2_enter(l2);
 	GUEST_ASSERT(l2_exit_is_hvc(&l2->exit, L2_HVC_CALL));
@@ -455,10 +511,10 @@ static void l1_change_vncr(u64 n)
 	struct l2_vcpu *l2 = l1_begin(&rows[n], 0);
 	int i;
 
-	l1_desc(3)[1] = PAGE_B | ATTRS;
+	l1_desc(3)[1] = l1_leaf(PAGE_B);
 	l1_flush();
 	for (i = 0; i < 4; i++) {
-		write_sysreg_s(VNCR_VA + (i & 1) * SZ_4K, SYS_VNCR_EL2);
+		write_sysreg_s(vncr_va + (i & 1) * SZ_4K, SYS_VNCR_EL2);
 		isb();
 		GUEST_ASSERT_EQ(l1_read(l2, 0, REG_TPIDR), PATTERN(i & 1, REG_TPIDR));
 	}
@@ -479,8 +535,8 @@ static u64 l1_spoil(const struct vncr_row *row)
 		tcr &= ~TCR_IPS_MASK;
 	write_sysreg_s(tcr, SYS_TCR_EL1);
 	if (row->level < 0) {
-		if (row->place)
-			write_sysreg_s(place_gpa(row->place), SYS_TTBR1_EL1);
+		write_sysreg_s((row->place ? place_gpa(row->place) : TABLE_GPA(geo.start)) |
+			       row->set, SYS_TTBR1_EL1);
 		isb();
 		l1_flush();
 		return 0;
@@ -500,7 +556,7 @@ static void l1_repair(const struct vncr_row *row, u64 tcr, u64 desc)
 {
 	write_sysreg_s(tcr, SYS_TCR_EL1);
 	if (row->level < 0)
-		write_sysreg_s(TABLE_GPA(0), SYS_TTBR1_EL1);
+		write_sysreg_s(TABLE_GPA(geo.start), SYS_TTBR1_EL1);
 	else
 		*l1_desc(row->level) = desc;
 	isb();
@@ -515,7 +571,7 @@ static void l1_check_abort(const struct vncr_row *row, const struct l2_exit *exi
 	GUEST_ASSERT_EQ(exit->vector, VECTOR_SYNC_LOWER_64);
 	/* EA is IMPLEMENTATION DEFINED. */
 	GUEST_ASSERT_EQ(exit->esr & ~ESR_ELx_EA, esr);
-	GUEST_ASSERT_EQ(exit->far, VNCR_VA + regs[REG_VTTBR].offset);
+	GUEST_ASSERT_EQ(exit->far, vncr_va + regs[REG_VTTBR].offset);
 	GUEST_ASSERT_EQ(exit->spsr & GENMASK(4, 0), L2_PSTATE & GENMASK(4, 0));
 }
 
@@ -524,7 +580,7 @@ static void l1_fault(u64 n, u64 write, u64 after_use)
 	struct vncr_row copy = rows[n], *row = &copy;
 	struct l2_vcpu *l2 = l1_begin(row, 0);
 	u64 tcr = read_sysreg_s(SYS_TCR_EL1), desc, pc, spoilt;
-	gpa_t page = row->place == READ_ONLY && !row->fsc ? RO_GPA : PAGE_A;
+	gpa_t page = row->place == READ_ONLY && !row->aborts ? RO_GPA : PAGE_A;
 	u64 was = PATTERN(0, REG_VTTBR), val = PATTERN(7, 7);
 
 	row->write = write;
@@ -538,7 +594,7 @@ static void l1_fault(u64 n, u64 write, u64 after_use)
 	GUEST_SYNC(SYNC_L1);
 
 	l1_command(l2, 0, row->write ? OP_WRITE : OP_READ, REG_VTTBR, val);
-	if (row->fsc) {
+	if (row->aborts) {
 		l1_check_abort(row, &l2->exit);
 		pc = l2->pc;
 		l2_enter(l2);
@@ -566,7 +622,7 @@ static void l1_fault(u64 n, u64 write, u64 after_use)
 /* With {E2H,TGE} = {1,1}, as L1 runs, those for EL1 are about EL2&0. */
 static void l1_tlbi_op(enum tlbi op)
 {
-	u64 va = FIELD_GET(GENMASK(55, 12), VNCR_VA);
+	u64 va = FIELD_GET(GENMASK(55, 12), vncr_va);
 	/* Two pages of 4K; the base is an address of 37 bits in units of a page. */
 	u64 range = 1UL << 46 | (va & GENMASK(36, 0));
 
@@ -619,13 +675,13 @@ static void l1_tlbi_op(enum tlbi op)
 /* Break, TLBI; make. */
 static void l1_break(const struct vncr_row *row)
 {
-	WRITE_ONCE(*l1_desc(3), 0);
+	WRITE_ONCE(*l1_desc(leaf), 0);
 	l1_tlbi_op(row->tlbi);
 }
 
 static void l1_make(gpa_t page)
 {
-	WRITE_ONCE(*l1_desc(3), page | ATTRS);
+	WRITE_ONCE(*l1_desc(leaf), l1_leaf(page));
 	dsb(ish);
 	isb();
 }
@@ -633,7 +689,7 @@ static void l1_make(gpa_t page)
 /* Another vCPU's part in l1_tlbi(). */
 static void l1_break_for_other(u64 n)
 {
-	l1_map(l2s[1], VNCR_VA);
+	l1_map(l2s[1]);
 	GUEST_SYNC(SYNC_L1);
 	for (;;) {
 		l1_break(&rows[n]);
@@ -696,7 +752,9 @@ static void l1_count_second(u64 n)
 	struct l2_vcpu *l2 = l2s[1];
 	unsigned int i;
 
-	l1_map(l2, (u64)nested_va(&vncr_mem, PAGE_B));
+	l1_map(l2);
+	write_sysreg_s((u64)nested_va(&vncr_mem, PAGE_B), SYS_VNCR_EL2);
+	isb();
 	l2->regs[0] = 1;
 	l2_enter(l2);
 	for (i = 0; i < ROUNDS; i++) {
@@ -931,13 +989,13 @@ static int run_madvise(unsigned int n, const char **reason)
 	int ret;
 
 	vncr_vm_create(&v, n, NULL);
-	hva = addr_gpa2hva(v.vm, PAGE_A);
-	copy = malloc(getpagesize());
+	hva = addr_gpa2hva(v.vm, REGION_64K(PAGE_A));
+	copy = malloc(SZ_64K);
 	while ((ret = run_to_sync(v.vcpus[0], reason)) == NESTED_SYNC) {
-		memcpy(copy, hva, getpagesize());
-		TEST_ASSERT(!madvise(hva, getpagesize(), MADV_DONTNEED), "madvise(), errno %d",
+		memcpy(copy, hva, SZ_64K);
+		TEST_ASSERT(!madvise(hva, SZ_64K, MADV_DONTNEED), "madvise(), errno %d",
 			    errno);
-		memcpy(hva, copy, getpagesize());
+		memcpy(hva, copy, SZ_64K);
 	}
 	free(copy);
 	kvm_vm_free(v.vm);
@@ -953,7 +1011,7 @@ static int run_mmu_off(unsigned int n, const char **reason)
 	int ret;
 
 	vncr_vm_create(&v, n, NULL);
-	virt_map(v.vm, PAGE_B, PAGE_A, 1);
+	virt_map(v.vm, REGION_64K(PAGE_B), REGION_64K(PAGE_A), SZ_64K / v.vm->page_size);
 	while ((ret = run_to_sync(v.vcpus[0], reason)) == NESTED_SYNC) {
 		sctlr = vcpu_get_reg(v.vcpus[0], KVM_ARM64_SYS_REG(SYS_SCTLR_EL2));
 		vcpu_set_reg(v.vcpus[0], KVM_ARM64_SYS_REG(SYS_SCTLR_EL2), sctlr ^ SCTLR_ELx_M);
