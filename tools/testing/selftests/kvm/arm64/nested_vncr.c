@@ -56,13 +56,18 @@
 #define ATTRS			(PTE_ATTRINDX(MT_NORMAL) | PTE_SHARED | PTE_AF | PTE_VALID)
 #define TABLE			(PTE_VALID | BIT(1))
 #define AP2			BIT(7)
+#define NG			BIT(11)
 #define DBM			BIT(51)
 #define TCR_1_MASK		GENMASK(31, 16)
 #define TCR_1			(16UL << 16 | BIT(24) | BIT(26) | 3UL << 28)
-#define TCR_TG1(geo)		((geo).page_shift == 12 ? 2UL << 30 :	\
-				 (geo).page_shift == 14 ? 1UL << 30 : 3UL << 30)
+#define TCR_A1			BIT(22)
+#define TCR_AS			BIT(36)
 #define TCR_EPD1		BIT(23)
 #define TCR_HD			BIT(40)
+
+/* L1's own mappings are global. */
+#define ASID			0x5UL
+#define TTBR_ASID		GENMASK(63, 48)
 
 #define PATTERN(page, n)	(0x1100000000000000UL * ((page) + 1) + 0x0101 * (n))
 
@@ -117,17 +122,96 @@ enum place {
 	READ_ONLY,
 };
 
-enum tlbi {
-	VAE2IS, VALE2IS, ALLE2IS, VMALLE1IS, VAE1IS, VAAE1IS, VAALE1IS, VAE2, ALLE2, VMALLE1,
-	RVAE2IS, VAE2OS, ALLE2OS,
+/* TLB maintenance instructions, each in six forms. */
+enum tlbi_form {
+	LOCAL,
+	IS,
+	OS,
+	NXS,
+	ISNXS,
+	OSNXS,
 };
+
+enum tlbi_operand {
+	BY_ALL,
+	BY_ASID,
+	BY_VA,		/* and ASID, if not global */
+	BY_VAA,
+};
+
+#define TLBI_FUNCTION(op)						\
+	static void tlbi_##op(enum tlbi_form form, u64 val)		\
+	{								\
+		switch (form) {						\
+		case LOCAL:						\
+			write_sysreg_s(val, OP_TLBI_##op);		\
+			break;						\
+		case IS:						\
+			write_sysreg_s(val, OP_TLBI_##op##IS);		\
+			break;						\
+		case OS:						\
+			write_sysreg_s(val, OP_TLBI_##op##OS);		\
+			break;						\
+		case NXS:						\
+			write_sysreg_s(val, OP_TLBI_##op##NXS);		\
+			break;						\
+		case ISNXS:						\
+			write_sysreg_s(val, OP_TLBI_##op##ISNXS);	\
+			break;						\
+		case OSNXS:						\
+			write_sysreg_s(val, OP_TLBI_##op##OSNXS);	\
+			break;						\
+		}							\
+	}
+TLBI_FUNCTION(VAE2)
+TLBI_FUNCTION(VALE2)
+TLBI_FUNCTION(ALLE2)
+TLBI_FUNCTION(VMALLE1)
+TLBI_FUNCTION(VAE1)
+TLBI_FUNCTION(VALE1)
+TLBI_FUNCTION(VAAE1)
+TLBI_FUNCTION(VAALE1)
+TLBI_FUNCTION(ASIDE1)
+TLBI_FUNCTION(RVAE2)
+TLBI_FUNCTION(RVALE2)
+TLBI_FUNCTION(RVAE1)
+TLBI_FUNCTION(RVALE1)
+TLBI_FUNCTION(RVAAE1)
+TLBI_FUNCTION(RVAALE1)
+
+#define TLBI(op, o)		{ .name = #op, .operand = o, .fn = tlbi_##op }
+#define RANGE(op, o)		{ .name = #op, .operand = o, .fn = tlbi_##op, .range = true }
+
+/* With {E2H,TGE} = {1,1}, as L1 runs, those for EL1 are about EL2&0. */
+static const struct tlbi_op {
+	const char *name;
+	enum tlbi_operand operand;
+	bool range;
+	void (*fn)(enum tlbi_form form, u64 val);
+} tlbi_ops[] = {
+	TLBI(VAE2, BY_VA),
+	TLBI(VALE2, BY_VA),
+	TLBI(ALLE2, BY_ALL),
+	TLBI(VMALLE1, BY_ALL),
+	TLBI(VAE1, BY_VA),
+	TLBI(VALE1, BY_VA),
+	TLBI(VAAE1, BY_VAA),
+	TLBI(VAALE1, BY_VAA),
+	TLBI(ASIDE1, BY_ASID),
+	RANGE(RVAE2, BY_VA),
+	RANGE(RVALE2, BY_VA),
+	RANGE(RVAE1, BY_VA),
+	RANGE(RVALE1, BY_VA),
+	RANGE(RVAAE1, BY_VAA),
+	RANGE(RVAALE1, BY_VAA),
+};
+
+static const char * const form_names[] = { "", "IS", "OS", "NXS", "ISNXS", "OSNXS" };
 
 enum need {
 	NEED_HAF	= BIT(0),
 	NEED_DBM	= BIT(1),
-	NEED_RANGE	= BIT(2),
-	NEED_OS		= BIT(3),
-	NEED_LSE	= BIT(4),
+	NEED_ASID16	= BIT(2),
 };
 
 struct vncr_row {
@@ -136,6 +220,7 @@ struct vncr_row {
 	int (*host)(unsigned int n, const char **reason);	/* NULL: one vCPU to its end */
 	unsigned int need;
 	bool each_way;		/* three rows: read; write; write with @after_use */
+	bool ranges;		/* two rows: TLB maintenance without and with @range */
 	bool write;
 	bool after_use;		/* spoilt after L2 has used the page */
 
@@ -154,12 +239,18 @@ struct vncr_row {
 	u64 fsc;
 	u64 desc_sets;
 
-	enum tlbi tlbi;
+	/* TLB maintenance: what, and at how large a distance from the page. */
+	enum tlbi_form form;
+	bool range;
+	u64 distance;
+	u16 asid;		/* 0: ASID */
 };
 
 static void l1_registers(u64 n);
 static void l1_fault(u64 n, u64 write, u64 after_use);
-static void l1_tlbi(u64 n);
+static void l1_tlbi(u64 n, u64 write, u64 after_use, u64 range);
+static void l1_tlbi_others(u64 n, u64 write, u64 after_use, u64 range);
+static void l1_change_asid(u64 n);
 static void l1_lower_range(u64 n);
 static void l1_count(u64 n);
 static void l1_mmu_off(u64 n);
@@ -177,11 +268,8 @@ static int run_race(unsigned int n, const char **reason);
 #define CLEAR(l, b)		.level = (l), .clear = (b)
 #define SET(l, b)		.level = (l), .set = (b)
 #define POINT(l, p)		.level = (l), .place = (p)
-#define TLBI(op, ...)								\
-	{ .desc = "TLBI " #op, .l1 = l1_tlbi, .tlbi = op, __VA_ARGS__ }
-#define REMOTE(op, ...)								\
-	{ .desc = "TLBI " #op " on another vCPU", .l1 = l1_tlbi, .host = run_remote,	\
-	  .tlbi = op, __VA_ARGS__ }
+#define BY(d, f, ...)								\
+	{ .desc = "TLBI " d, .l1 = l1_tlbi, .ranges = true, .form = f, __VA_ARGS__ }
 
 static const struct vncr_row rows[] = {
 	{ .desc = "registers are at their offsets", .l1 = l1_registers },
@@ -232,12 +320,23 @@ static const struct vncr_row rows[] = {
 	  .tcr = TCR_HA | TCR_HD, SET(3, AP2 | DBM), .desc_sets = AP2 },
 
 	/* L1 gives VNCR_EL2's VA another page, in each way to say so. */
-	TLBI(VAE2IS), TLBI(VALE2IS), TLBI(ALLE2IS), TLBI(VMALLE1IS), TLBI(VAE1IS),
-	TLBI(VAAE1IS), TLBI(VAALE1IS), TLBI(VAE2), TLBI(ALLE2), TLBI(VMALLE1),
-	TLBI(RVAE2IS, .need = NEED_RANGE), TLBI(VAE2OS, .need = NEED_OS),
-	TLBI(ALLE2OS, .need = NEED_OS),
-	REMOTE(VAE2IS), REMOTE(ALLE2IS), REMOTE(VMALLE1IS), REMOTE(VAAE1IS),
-	REMOTE(RVAE2IS, .need = NEED_RANGE),
+	BY("for this vCPU", LOCAL),
+	BY("IS", IS),
+	BY("OS", OS),
+	BY("nXS, for this vCPU", NXS),
+	BY("IS, nXS", ISNXS),
+	BY("OS, nXS", OSNXS),
+	BY("IS, on another vCPU", IS, .host = run_remote),
+	BY("OS, on another vCPU", OS, .host = run_remote),
+	BY("IS, nXS, on another vCPU", ISNXS, .host = run_remote),
+	BY("OS, nXS, on another vCPU", OSNXS, .host = run_remote),
+	BY("IS, 16-bit ASID", IS, .need = NEED_ASID16, .asid = 0x1105, .tcr = TCR_AS),
+	BY("IS, ASID in TTBR1_EL2", IS, .tcr = TCR_A1),
+	BY("of another VA in the level 2 block", IS, .leaf = 2, .distance = SZ_1M),
+	BY("of another VA in the level 1 block", IS, .leaf = 1, .distance = SZ_256M),
+	{ .desc = "TLBI of other VAs and ASIDs", .l1 = l1_tlbi_others, .ranges = true,
+	  .form = IS },
+	{ .desc = "L1 changes its ASID", .l1 = l1_change_asid },
 	{ .desc = "race: L1 replaces the page while L2 writes", .l1 = l1_count,
 	  .host = run_race },
 
@@ -248,12 +347,13 @@ static const struct vncr_row rows[] = {
 	{ .desc = "SCTLR_EL2.M is cleared and set", .l1 = l1_mmu_off, .host = run_mmu_off },
 };
 
-/* The rows as they are run. */
+/* The rows as they are run; what differs between those of one row is passed to L1 as arguments. */
 static struct flat_row {
 	char *desc;
 	unsigned int index;
 	bool write;
 	bool after_use;
+	bool range;
 } flat[3 * ARRAY_SIZE(rows)];
 static unsigned int nr_flat;
 
@@ -284,9 +384,10 @@ static struct l2_command {
 
 static u64 race_stop, race_count;
 
-/* Of the row: L1's tables, the level of the leaf, and what VNCR_EL2 has to be. */
+/* Of the row: L1's tables, what the leaf is, and what VNCR_EL2 has to be. */
 static struct s2_geometry geo;
 static int leaf;
+static bool not_global;
 static u64 vncr_va;
 
 static struct l2_vcpu *l2s[MAX_VCPUS];
@@ -353,10 +454,17 @@ static const char *l1_skip_reason(const struct vncr_row *row)
 		return "the VM has no FEAT_HAFDBS";
 	if ((row->need & NEED_DBM) && hafdbs < ID_AA64MMFR1_EL1_HAFDBS_DBM)
 		return "the VM has no hardware dirty state (ID_AA64MMFR1_EL1.HAFDBS)";
-	if ((row->need & NEED_RANGE) && tlb < ID_AA64ISAR0_EL1_TLB_RANGE)
+	if (row->range && tlb < ID_AA64ISAR0_EL1_TLB_RANGE)
 		return "the VM has no FEAT_TLBIRANGE";
-	if ((row->need & NEED_OS) && tlb < ID_AA64ISAR0_EL1_TLB_OS)
+	if ((row->form == OS || row->form == OSNXS) && tlb < ID_AA64ISAR0_EL1_TLB_OS)
 		return "the VM has no FEAT_TLBIOS";
+	if (row->form >= NXS &&
+	    !SYS_FIELD_GET(ID_AA64ISAR1_EL1, XS, read_sysreg_s(SYS_ID_AA64ISAR1_EL1)))
+		return "the VM has no FEAT_XS";
+	if ((row->need & NEED_ASID16) &&
+	    SYS_FIELD_GET(ID_AA64MMFR0_EL1, ASIDBITS, nested_mmfr0()) !=
+	    ID_AA64MMFR0_EL1_ASIDBITS_16)
+		return "the VM has no 16-bit ASIDs";
 
 	return NULL;
 }
@@ -385,7 +493,7 @@ static u64 l1_leaf(gpa_t page)
 {
 	u64 oa = page & ~(BIT(s2_level_shift(&geo, leaf)) - 1);
 
-	return oa | ATTRS | (leaf == 3 ? BIT(1) : 0);
+	return oa | ATTRS | (leaf == 3 ? BIT(1) : 0) | (not_global ? NG : 0);
 }
 
 /* The value of a register, in a page. */
@@ -415,10 +523,27 @@ static void l1_flush(void)
 	isb();
 }
 
+static u64 l1_asid(const struct vncr_row *row)
+{
+	return row->asid ?: ASID;
+}
+
+/* TTBRn_EL2, with the ASID that counts or with one that does not. */
+static void l1_set_ttbrs(const struct vncr_row *row, u64 asid)
+{
+	u64 ttbr0 = read_sysreg_s(SYS_TTBR0_EL1) & ~TTBR_ASID, other = asid ^ 3;
+	bool a1 = row->tcr & TCR_A1;
+
+	write_sysreg_s(ttbr0 | FIELD_PREP(TTBR_ASID, a1 ? other : asid), SYS_TTBR0_EL1);
+	write_sysreg_s(TABLE_GPA(geo.start) | FIELD_PREP(TTBR_ASID, a1 ? asid : other),
+		       SYS_TTBR1_EL1);
+}
+
 /* Sane tables, and VNCR_EL2 for L2. */
-static void l1_map(struct l2_vcpu *l2)
+static void l1_map(const struct vncr_row *row, struct l2_vcpu *l2)
 {
 	u64 tcr = read_sysreg_s(SYS_TCR_EL1) & ~(TCR_1_MASK | TCR_TBI1);
+	u64 tg1 = geo.page_shift == 12 ? 2 : geo.page_shift == 14 ? 1 : 3;
 	int level;
 
 	for (level = geo.start; level < leaf; level++)
@@ -426,8 +551,8 @@ static void l1_map(struct l2_vcpu *l2)
 	*l1_desc(leaf) = l1_leaf(PAGE_A);
 	dsb(ish);
 
-	write_sysreg_s(TABLE_GPA(geo.start), SYS_TTBR1_EL1);
-	write_sysreg_s(tcr | TCR_1 | TCR_TG1(geo), SYS_TCR_EL1);
+	l1_set_ttbrs(row, l1_asid(row));
+	write_sysreg_s(tcr | TCR_1 | tg1 << 30 | (row->tcr & (TCR_A1 | TCR_AS)), SYS_TCR_EL1);
 	write_sysreg_s(vncr_va, SYS_VNCR_EL2);
 	isb();
 	l2->hcr |= HCR_EL2_NV | HCR_EL2_NV2;
@@ -442,7 +567,7 @@ static struct l2_vcpu *l1_begin(const struct vncr_row *row, unsigned int id)
 		NESTED_GUEST_SKIP(skip);
 	l1_set_shape(row);
 	l1_fill_pages();
-	l1_map(l2);
+	l1_map(row, l2);
 	l2->regs[0] = id;
 	l2_enter(l2);
 	GUEST_ASSERT(l2_exit_is_hvc(&l2->exit, L2_HVC_CALL));
@@ -619,64 +744,50 @@ static void l1_fault(u64 n, u64 write, u64 after_use)
 	GUEST_DONE();
 }
 
-/* With {E2H,TGE} = {1,1}, as L1 runs, those for EL1 are about EL2&0. */
-static void l1_tlbi_op(enum tlbi op)
+static bool l1_has_hint(void)
 {
-	u64 va = FIELD_GET(GENMASK(55, 12), vncr_va);
-	/* Two pages of 4K; the base is an address of 37 bits in units of a page. */
-	u64 range = 1UL << 46 | (va & GENMASK(36, 0));
+	return SYS_FIELD_GET(ID_AA64MMFR2_EL1, TTL, read_sysreg_s(SYS_ID_AA64MMFR2_EL1));
+}
+
+/* @hint: say which level the leaf has. */
+static void l1_tlbi_op(const struct tlbi_op *op, enum tlbi_form form, u64 va, u64 asid, bool hint)
+{
+	u64 tg = (geo.page_shift - 10) / 2, val = 0;
+	/* In units of 64K, with FEAT_LPA2: as many pages as there may be up to @va, and two. */
+	bool ds = read_sysreg_s(SYS_TCR_EL1) & TCR_DS;
+
+	if (op->operand == BY_VA || op->operand == BY_ASID)
+		val = asid << 48;
+	hint &= l1_has_hint();
+	if (op->range)
+		val |= tg << 46 | (ds ? 8UL : 0) << 39 | (hint ? leaf : 0UL) << 37 |
+		       ((va >> (ds ? 16 : geo.page_shift)) & GENMASK(36, 0));
+	else if (op->operand == BY_VA || op->operand == BY_VAA)
+		val |= (hint ? tg << 2 | leaf : 0UL) << 44 | FIELD_GET(GENMASK(55, 12), va);
 
 	dsb(ish);
-	switch (op) {
-	case VAE2IS:
-		write_sysreg_s(va, OP_TLBI_VAE2IS);
-		break;
-	case VALE2IS:
-		write_sysreg_s(va, OP_TLBI_VALE2IS);
-		break;
-	case ALLE2IS:
-		write_sysreg_s(0, OP_TLBI_ALLE2IS);
-		break;
-	case VMALLE1IS:
-		write_sysreg_s(0, OP_TLBI_VMALLE1IS);
-		break;
-	case VAE1IS:
-		write_sysreg_s(va, OP_TLBI_VAE1IS);
-		break;
-	case VAAE1IS:
-		write_sysreg_s(va, OP_TLBI_VAAE1IS);
-		break;
-	case VAALE1IS:
-		write_sysreg_s(va, OP_TLBI_VAALE1IS);
-		break;
-	case VAE2:
-		write_sysreg_s(va, OP_TLBI_VAE2);
-		break;
-	case ALLE2:
-		write_sysreg_s(0, OP_TLBI_ALLE2);
-		break;
-	case VMALLE1:
-		write_sysreg_s(0, OP_TLBI_VMALLE1);
-		break;
-	case RVAE2IS:
-		write_sysreg_s(range, OP_TLBI_RVAE2IS);
-		break;
-	case VAE2OS:
-		write_sysreg_s(va, OP_TLBI_VAE2OS);
-		break;
-	case ALLE2OS:
-		write_sysreg_s(0, OP_TLBI_ALLE2OS);
-		break;
-	}
+	op->fn(form, val);
 	dsb(ish);
 	isb();
 }
 
-/* Break, TLBI; make. */
-static void l1_break(const struct vncr_row *row)
+static bool row_has_op(const struct vncr_row *row, const struct tlbi_op *op)
 {
+	if (op->range != row->range)
+		return false;
+
+	return !row->distance || op->operand == BY_VA || op->operand == BY_VAA;
+}
+
+/* Break, TLBI; make. In the second round, a range begins one page before what it is about. */
+static void l1_break(const struct vncr_row *row, const struct tlbi_op *op, unsigned int round)
+{
+	u64 va = vncr_va ^ row->distance;
+
+	if (op->range && round)
+		va -= BIT(geo.page_shift);
 	WRITE_ONCE(*l1_desc(leaf), 0);
-	l1_tlbi_op(row->tlbi);
+	l1_tlbi_op(op, row->form, va, l1_asid(row), round);
 }
 
 static void l1_make(gpa_t page)
@@ -687,45 +798,123 @@ static void l1_make(gpa_t page)
 }
 
 /* Another vCPU's part in l1_tlbi(). */
-static void l1_break_for_other(u64 n)
+static void l1_break_for_other(u64 n, u64 write, u64 after_use, u64 range)
 {
-	l1_map(l2s[1]);
+	struct vncr_row copy = rows[n], *row = &copy;
+	unsigned int i;
+
+	row->range = range;
+	l1_map(row, l2s[1]);
 	GUEST_SYNC(SYNC_L1);
-	for (;;) {
-		l1_break(&rows[n]);
+	for (i = 0; i < 2 * ARRAY_SIZE(tlbi_ops); i++) {
+		if (!row_has_op(row, &tlbi_ops[i / 2]))
+			continue;
+		l1_break(row, &tlbi_ops[i / 2], i & 1);
 		GUEST_SYNC(SYNC_L1);
 	}
 }
 
-static void l1_tlbi(u64 n)
+/* Page A is global, page B is not; but there is one block only. */
+static void l1_tlbi_round(const struct vncr_row *row, const struct tlbi_op *op,
+			  unsigned int round)
+{
+	u64 esr = ESR_ELx_EC_DABT_CUR << ESR_ELx_EC_SHIFT | ESR_ELx_IL | ESR_ELx_VNCR |
+		  ESR_ELx_WNR | ESR_ELx_FSC_FAULT_L(leaf);
+	gpa_t page = round && leaf == 3 ? PAGE_B : PAGE_A;
+	gpa_t other = leaf == 3 ? PAGE_A + PAGE_B - page : page;
+	struct l2_vcpu *l2 = l2s[0];
+	u64 val = PATTERN(7, 7);
+
+	not_global = round || op->operand == BY_ASID;
+	WRITE_ONCE(*l1_desc(leaf), 0);
+	l1_flush();
+	l1_make(page);
+	GUEST_ASSERT_EQ(l1_read(l2, 0, REG_TPIDR), PATTERN(page == PAGE_B, REG_TPIDR));
+	l1_write(l2, 0, REG_VTTBR, val);
+	GUEST_ASSERT_EQ(*l1_reg(page, REG_VTTBR), val);
+
+	if (row->host)
+		GUEST_SYNC(SYNC_L1);
+	else
+		l1_break(row, op, round);
+	l1_command(l2, 0, OP_WRITE, REG_VTTBR, val + 1);
+	__GUEST_ASSERT(l2->exit.esr == esr, "TLBI %s%s, round %u: ESR_EL2 0x%lx", op->name,
+		       form_names[row->form], round, l2->exit.esr);
+	GUEST_ASSERT_EQ(*l1_reg(page, REG_VTTBR), val);
+
+	l1_make(other);
+	l2_enter(l2);
+	GUEST_ASSERT(l2_exit_is_hvc(&l2->exit, L2_HVC_CALL));
+	GUEST_ASSERT_EQ(*l1_reg(other, REG_VTTBR), val + 1);
+	GUEST_ASSERT_EQ(*l1_reg(page, REG_VTTBR), val + (other == page));
+}
+
+static void l1_tlbi(u64 n, u64 write, u64 after_use, u64 range)
+{
+	struct vncr_row copy = rows[n], *row = &copy;
+	unsigned int i;
+
+	row->range = range;
+	l1_begin(row, 0);
+	for (i = 0; i < 2 * ARRAY_SIZE(tlbi_ops); i++)
+		if (row_has_op(row, &tlbi_ops[i / 2]))
+			l1_tlbi_round(row, &tlbi_ops[i / 2], i & 1);
+	GUEST_DONE();
+}
+
+/* An entry may go, or stay, when others are named: L2 does not notice. */
+static void l1_tlbi_others(u64 n, u64 write, u64 after_use, u64 range)
+{
+	static const struct {
+		u64 va_flip;
+		u64 asid_flip;
+	} others[] = {
+		{ SZ_64K, 0 }, { BIT(40), 0 }, { BIT(55), 0 }, { 0, 1 }, { 0, 0x1000 },
+		{ GENMASK(55, 12), GENMASK(15, 0) },
+	};
+	struct vncr_row copy = rows[n], *row = &copy;
+	struct l2_vcpu *l2;
+	unsigned int i, j;
+
+	row->range = range;
+	l2 = l1_begin(row, 0);
+	not_global = true;
+	WRITE_ONCE(*l1_desc(leaf), 0);
+	l1_flush();
+	l1_make(PAGE_A);
+	for (i = 0; i < ARRAY_SIZE(tlbi_ops); i++) {
+		for (j = 0; row_has_op(row, &tlbi_ops[i]) && j < ARRAY_SIZE(others); j++) {
+			l1_write(l2, 0, REG_VTTBR, PATTERN(i, j));
+			l1_tlbi_op(&tlbi_ops[i], row->form, vncr_va ^ others[j].va_flip,
+				   ASID ^ others[j].asid_flip, j & 1);
+			GUEST_ASSERT_EQ(l1_read(l2, 0, REG_VTTBR), PATTERN(i, j));
+			GUEST_ASSERT_EQ(*l1_reg(PAGE_A, REG_VTTBR), PATTERN(i, j));
+		}
+	}
+	GUEST_DONE();
+}
+
+/*
+ * Nothing has been valid for the new ASID but page B. What is kept of page A is for the old one:
+ * no TLBI is needed.
+ */
+static void l1_change_asid(u64 n)
 {
 	const struct vncr_row *row = &rows[n];
 	struct l2_vcpu *l2 = l1_begin(row, 0);
-	u64 val = PATTERN(7, 7);
-	unsigned int i;
-	gpa_t page;
 
-	for (i = 0; i < 4; i++) {
-		page = i & 1 ? PAGE_B : PAGE_A;
-		GUEST_ASSERT_EQ(l1_read(l2, 0, REG_TPIDR), PATTERN(i & 1, REG_TPIDR));
-		l1_write(l2, 0, REG_VTTBR, val + i);
-		GUEST_ASSERT_EQ(*l1_reg(page, REG_VTTBR), val + i);
+	not_global = true;
+	WRITE_ONCE(*l1_desc(leaf), 0);
+	l1_flush();
+	l1_make(PAGE_A);
+	GUEST_ASSERT_EQ(l1_read(l2, 0, REG_TPIDR), PATTERN(0, REG_TPIDR));
 
-		if (row->host)
-			GUEST_SYNC(SYNC_L1);
-		else
-			l1_break(row);
-		l1_command(l2, 0, OP_WRITE, REG_VTTBR, val + 100);
-		GUEST_ASSERT_EQ(l2->exit.esr, ESR_ELx_EC_DABT_CUR << ESR_ELx_EC_SHIFT |
-				ESR_ELx_IL | ESR_ELx_VNCR | ESR_ELx_WNR | ESR_ELx_FSC_FAULT_L(3));
-		GUEST_ASSERT_EQ(*l1_reg(page, REG_VTTBR), val + i);
-
-		l1_make(PAGE_A + PAGE_B - page);
-		l2_enter(l2);
-		GUEST_ASSERT(l2_exit_is_hvc(&l2->exit, L2_HVC_CALL));
-		GUEST_ASSERT_EQ(*l1_reg(page, REG_VTTBR), val + i);
-		GUEST_ASSERT_EQ(*l1_reg(PAGE_A + PAGE_B - page, REG_VTTBR), val + 100);
-	}
+	WRITE_ONCE(*l1_desc(leaf), 0);
+	dsb(ish);
+	l1_set_ttbrs(row, ASID + 1);
+	isb();
+	l1_make(PAGE_B);
+	GUEST_ASSERT_EQ(l1_read(l2, 0, REG_TPIDR), PATTERN(1, REG_TPIDR));
 	GUEST_DONE();
 }
 
@@ -752,7 +941,7 @@ static void l1_count_second(u64 n)
 	struct l2_vcpu *l2 = l2s[1];
 	unsigned int i;
 
-	l1_map(l2);
+	l1_map(&rows[n], l2);
 	write_sysreg_s((u64)nested_va(&vncr_mem, PAGE_B), SYS_VNCR_EL2);
 	isb();
 	l2->regs[0] = 1;
@@ -808,8 +997,11 @@ static void race_wait(void)
 
 static void l1_race_replacer(u64 n)
 {
-	static const enum tlbi ops[] = { VAE2IS, ALLE2IS, VMALLE1IS, VAAE1IS };
-	struct vncr_row row = {};
+	/* By VA, all of both kinds, and by VA for any ASID. */
+	static const struct tlbi_op * const ops[] = {
+		&tlbi_ops[0], &tlbi_ops[2], &tlbi_ops[3], &tlbi_ops[6],
+	};
+	struct vncr_row row = { .form = IS };
 	gpa_t page = PAGE_A, other;
 	unsigned int i;
 	u64 old;
@@ -817,8 +1009,7 @@ static void l1_race_replacer(u64 n)
 	race_wait();
 	for (i = 0; i < 60 && !READ_ONCE(race_stop); i++, page = other) {
 		other = PAGE_A + PAGE_B - page;
-		row.tlbi = ops[i % ARRAY_SIZE(ops)];
-		l1_break(&row);
+		l1_break(&row, ops[i % ARRAY_SIZE(ops)], 0);
 		old = READ_ONCE(*l1_reg(page, REG_VTTBR));
 		l1_make(other);
 		race_wait();
@@ -854,8 +1045,8 @@ static void vncr_vm_create(struct vncr_vm *v, unsigned int n, void *l1_second)
 	for (i = 0; i < nr; i++) {
 		l2 = nested_env_add_l2(&v->env, l2_main);
 		*(gva_t *)addr_gva2hva(v->vm, (gva_t)&l2s[i]) = l2;
-		vcpu_args_set(v->vcpus[i], 3, (u64)flat[n].index, (u64)flat[n].write,
-			      (u64)flat[n].after_use);
+		vcpu_args_set(v->vcpus[i], 4, (u64)flat[n].index, (u64)flat[n].write,
+			      (u64)flat[n].after_use, (u64)flat[n].range);
 	}
 	nested_env_finish(&v->env);
 }
@@ -1028,17 +1219,18 @@ static int run_row(unsigned int n, const char **reason)
 	return row->host ? row->host(n, reason) : run_single(n, reason);
 }
 
-static void flatten_row(unsigned int index, bool write, bool after_use)
+static void flatten_row(unsigned int index, bool write, bool after_use, bool range)
 {
 	struct flat_row *row = &flat[nr_flat++];
-	const char *access = "";
+	const char *variant = range ? ", of a range" : "";
 
 	if (rows[index].each_way)
-		access = after_use ? ": write, after use" : write ? ": write" : ": read";
+		variant = after_use ? ": write, after use" : write ? ": write" : ": read";
 	row->index = index;
 	row->write = write;
 	row->after_use = after_use;
-	TEST_ASSERT(asprintf(&row->desc, "%s%s", rows[index].desc, access) > 0,
+	row->range = range;
+	TEST_ASSERT(asprintf(&row->desc, "%s%s", rows[index].desc, variant) > 0,
 		    "asprintf() failed");
 }
 
@@ -1052,11 +1244,13 @@ int main(int argc, char *argv[])
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(rows); i++) {
-		flatten_row(i, rows[i].write, rows[i].after_use);
-		if (!rows[i].each_way)
-			continue;
-		flatten_row(i, true, false);
-		flatten_row(i, true, true);
+		flatten_row(i, rows[i].write, rows[i].after_use, false);
+		if (rows[i].ranges)
+			flatten_row(i, false, false, true);
+		if (rows[i].each_way) {
+			flatten_row(i, true, false, false);
+			flatten_row(i, true, true, false);
+		}
 	}
 	suite.nr_rows = nr_flat;
 
