@@ -49,6 +49,20 @@
 #define RO_SLOT			2
 
 #define HOLE_GPA		0xf0000000UL
+
+/* L1's code while its MMU is off, at a VA that is its GPA. */
+#define IDMAP_GPA		(VNCR_GPA + 8 * SZ_64K)
+#define L1_PSTATE		(GENMASK(9, 6) | 9)	/* as the library's: EL2h, D, A, I, F */
+
+struct mmu_off_page {
+	u32 vectors[0x400 / sizeof(u32)];
+	u32 sync_lower[0x400 / sizeof(u32)];	/* and the others of a lower EL */
+	u32 enter[0x100 / sizeof(u32)];
+	u64 vector;
+	u64 pc;
+	u64 pstate;
+};
+
 #define HIGH_BIT		BIT(36)
 /* What is below the size of a leaf is the page's offset in it. */
 #define VA_BASE			0xffff7a8345678000UL
@@ -239,6 +253,12 @@ struct vncr_row {
 	u64 fsc;
 	u64 desc_sets;
 
+	/* What the host takes away from itself: 64K from there. */
+	gpa_t protect;
+	int prot;
+
+	u64 va;			/* VNCR_EL2 while L1's MMU is off */
+
 	/* TLB maintenance: what, and at how large a distance from the page. */
 	enum tlbi_form form;
 	bool range;
@@ -255,6 +275,8 @@ static void l1_lower_range(u64 n);
 static void l1_count(u64 n);
 static void l1_mmu_off(u64 n);
 static void l1_change_vncr(u64 n);
+static void l1_flat(u64 n);
+static void l1_flat_fault(u64 n);
 static int run_migrate(unsigned int n, const char **reason);
 static int run_two_vcpus(unsigned int n, const char **reason);
 static int run_madvise(unsigned int n, const char **reason);
@@ -268,6 +290,7 @@ static int run_race(unsigned int n, const char **reason);
 #define CLEAR(l, b)		.level = (l), .clear = (b)
 #define SET(l, b)		.level = (l), .set = (b)
 #define POINT(l, p)		.level = (l), .place = (p)
+#define PROTECT(gpa, p)		.protect = (gpa), .prot = (p)
 #define BY(d, f, ...)								\
 	{ .desc = "TLBI " d, .l1 = l1_tlbi, .ranges = true, .form = f, __VA_ARGS__ }
 
@@ -310,6 +333,41 @@ static const struct vncr_row rows[] = {
 	{ .desc = "page in a read-only slot: write", .l1 = l1_fault, .write = true,
 	  POINT(3, READ_ONLY), FSC(EXTABT) },
 	{ .desc = "page in a read-only slot: read", .l1 = l1_fault, POINT(3, READ_ONLY) },
+
+	/*
+	 * Memory that the host can't have either is for L1 what nothing answers for; it gets an
+	 * abort, not userspace an error.
+	 */
+	FAULT("page is PROT_NONE", PROTECT(REGION_64K(PAGE_A), PROT_NONE), FSC(EXTABT)),
+	{ .desc = "page is PROT_READ: write", .l1 = l1_fault, .write = true,
+	  PROTECT(REGION_64K(PAGE_A), PROT_READ), FSC(EXTABT) },
+	{ .desc = "page is PROT_READ, after use: write", .l1 = l1_fault, .write = true,
+	  .after_use = true, PROTECT(REGION_64K(PAGE_A), PROT_READ), FSC(EXTABT) },
+	{ .desc = "page is PROT_READ: read", .l1 = l1_fault,
+	  PROTECT(REGION_64K(PAGE_A), PROT_READ) },
+	{ .desc = "level 0 table is PROT_NONE: read", .l1 = l1_fault,
+	  PROTECT(TABLE_GPA(0), PROT_NONE), FSC(SEA_TTW(0)) },
+	{ .desc = "level 1 table is PROT_NONE: read", .l1 = l1_fault,
+	  PROTECT(TABLE_GPA(1), PROT_NONE), FSC(SEA_TTW(1)) },
+	{ .desc = "level 2 table is PROT_NONE: read", .l1 = l1_fault,
+	  PROTECT(TABLE_GPA(2), PROT_NONE), FSC(SEA_TTW(2)) },
+	FAULT("level 3 table is PROT_NONE", PROTECT(TABLE_GPA(3), PROT_NONE), FSC(SEA_TTW(3))),
+	{ .desc = "level 3 table is PROT_READ: write", .l1 = l1_fault, .write = true,
+	  PROTECT(TABLE_GPA(3), PROT_READ) },
+	{ .desc = "level 3 table is PROT_READ, AF = 0, TCR_EL2.HA: read", .l1 = l1_fault,
+	  .need = NEED_HAF, .tcr = TCR_HA, CLEAR(3, PTE_AF),
+	  PROTECT(TABLE_GPA(3), PROT_READ), FSC(SEA_TTW(3)) },
+
+	/* L1 turns its own MMU off to run L2: what VNCR_EL2 has is a GPA. */
+	{ .desc = "L1's MMU off, and back on", .l1 = l1_flat },
+	{ .desc = "L1's MMU off, page in a hole: read", .l1 = l1_flat_fault, .va = HOLE_GPA,
+	  FSC(EXTABT) },
+	{ .desc = "L1's MMU off, page in a hole: write", .l1 = l1_flat_fault, .write = true,
+	  .va = HOLE_GPA, FSC(EXTABT) },
+	{ .desc = "L1's MMU off, address beyond PARange: read", .l1 = l1_flat_fault,
+	  .va = VA_BASE, FSC(ADDRSZ_L(0)) },
+	{ .desc = "L1's MMU off, address beyond PARange: write", .l1 = l1_flat_fault,
+	  .write = true, .va = VA_BASE, FSC(ADDRSZ_L(0)) },
 
 	/* Hardware updates of L1's descriptor. */
 	{ .desc = "AF = 0, TCR_EL2.HA: read", .l1 = l1_fault, .need = NEED_HAF, .tcr = TCR_HA,
@@ -696,7 +754,7 @@ static void l1_check_abort(const struct vncr_row *row, const struct l2_exit *exi
 	GUEST_ASSERT_EQ(exit->vector, VECTOR_SYNC_LOWER_64);
 	/* EA is IMPLEMENTATION DEFINED. */
 	GUEST_ASSERT_EQ(exit->esr & ~ESR_ELx_EA, esr);
-	GUEST_ASSERT_EQ(exit->far, vncr_va + regs[REG_VTTBR].offset);
+	GUEST_ASSERT_EQ(exit->far, (row->va ?: vncr_va) + regs[REG_VTTBR].offset);
 	GUEST_ASSERT_EQ(exit->spsr & GENMASK(4, 0), L2_PSTATE & GENMASK(4, 0));
 }
 
@@ -725,6 +783,8 @@ static void l1_fault(u64 n, u64 write, u64 after_use)
 		l2_enter(l2);
 		l1_check_abort(row, &l2->exit);
 		GUEST_ASSERT_EQ(l2->pc, pc);
+		if (row->protect)
+			GUEST_SYNC(SYNC_L1);
 		GUEST_ASSERT_EQ(*l1_reg(PAGE_A, REG_VTTBR), was);
 		if (row->level >= 0)
 			GUEST_ASSERT_EQ(*l1_desc(row->level), spoilt);
@@ -741,6 +801,110 @@ static void l1_fault(u64 n, u64 write, u64 after_use)
 		GUEST_ASSERT_EQ(*l1_reg(page, REG_VTTBR), val);
 	else
 		GUEST_ASSERT_EQ(commands[0].value, was);
+	GUEST_DONE();
+}
+
+/*
+ * l2_enter() with L1's MMU off. The library's ERET goes to code that turns it off and goes on to
+ * L2; the exit comes to a vector that turns it on and goes on to the library's. With E2H, what they
+ * call EL1 is EL2. No data is accessed while it is off, and TPIDR_EL0 has L2's x0 meanwhile.
+ */
+static void l1_enter_mmu_off(struct l2_vcpu *l2)
+{
+	static const u32 enter[] = {
+		0x58000840,	/* LDR x0, mmu_off_page.pc */
+		0xd5184020,	/* MSR ELR_EL1, x0 */
+		0x58000840,	/* LDR x0, mmu_off_page.pstate */
+		0xd5184000,	/* MSR SPSR_EL1, x0 */
+		0xd5381000,	/* MRS x0, SCTLR_EL1 */
+		0x927ff800,	/* BIC x0, x0, #1 */
+		0xd5181000,	/* MSR SCTLR_EL1, x0 */
+		0xd5033fdf,	/* ISB */
+		0xd53bd040,	/* MRS x0, TPIDR_EL0 */
+		0xd69f03e0,	/* ERET */
+	};
+	static const u32 leave[] = {
+		0xd51bd040,	/* MSR TPIDR_EL0, x0 */
+		0xd5381000,	/* MRS x0, SCTLR_EL1 */
+		0xb2400000,	/* ORR x0, x0, #1 */
+		0xd5181000,	/* MSR SCTLR_EL1, x0 */
+		0xd5033fdf,	/* ISB */
+		0x58002760,	/* LDR x0, mmu_off_page.vector */
+		0xd61f0000,	/* BR x0 */
+	};
+	u64 vbar = read_sysreg_s(SYS_VBAR_EL1);
+	struct mmu_off_page *page = nested_va(&vncr_mem, IDMAP_GPA);
+
+	memcpy(page->sync_lower, leave, sizeof(leave));
+	memcpy(page->enter, enter, sizeof(enter));
+	page->vector = vbar + offsetof(struct mmu_off_page, sync_lower);
+	page->pc = l2->pc;
+	page->pstate = l2->pstate;
+	nested_sync_cache(page, sizeof(*page));
+
+	l2->pc = IDMAP_GPA + offsetof(struct mmu_off_page, enter);
+	l2->pstate = L1_PSTATE;
+	write_sysreg(l2->regs[0], tpidr_el0);
+	write_sysreg_s(IDMAP_GPA, SYS_VBAR_EL1);
+	l2_enter(l2);
+	write_sysreg_s(vbar, SYS_VBAR_EL1);
+	isb();
+	l2->regs[0] = read_sysreg(tpidr_el0);
+}
+
+/* As a VA, it is page A; as a GPA page B. */
+static void l1_flat(u64 n)
+{
+	struct l2_vcpu *l2 = l1_begin(&rows[n], 0);
+	unsigned int i;
+
+	write_sysreg_s(PAGE_B, SYS_VNCR_EL2);
+	isb();
+	for (i = 0; i < 4; i++) {
+		GUEST_ASSERT_EQ(l1_read(l2, 0, REG_TPIDR), PATTERN(0, REG_TPIDR));
+		l1_write(l2, 0, REG_VTTBR, PATTERN(i, 7));
+
+		commands[0] = (struct l2_command) { .op = OP_READ, .reg = REG_TPIDR };
+		l1_enter_mmu_off(l2);
+		GUEST_ASSERT(l2_exit_is_hvc(&l2->exit, L2_HVC_CALL));
+		GUEST_ASSERT_EQ(commands[0].value, PATTERN(1, REG_TPIDR));
+
+		commands[0] = (struct l2_command) { OP_WRITE, REG_VTTBR, PATTERN(i, 8) };
+		l1_enter_mmu_off(l2);
+		GUEST_ASSERT(l2_exit_is_hvc(&l2->exit, L2_HVC_CALL));
+		GUEST_ASSERT_EQ(*l1_reg(PAGE_A, REG_VTTBR), PATTERN(i, 7));
+		GUEST_ASSERT_EQ(*l1_reg(PAGE_B, REG_VTTBR), PATTERN(i, 8));
+	}
+	GUEST_DONE();
+}
+
+static void l1_flat_fault(u64 n)
+{
+	const struct vncr_row *row = &rows[n];
+	struct l2_vcpu *l2 = l1_begin(row, 0);
+	u64 val = PATTERN(7, 7), pc;
+
+	write_sysreg_s(row->va, SYS_VNCR_EL2);
+	isb();
+	commands[0] = (struct l2_command) {
+		row->write ? OP_WRITE : OP_READ, REG_VTTBR, val,
+	};
+	l1_enter_mmu_off(l2);
+	l1_check_abort(row, &l2->exit);
+	pc = l2->pc;
+	l1_enter_mmu_off(l2);
+	l1_check_abort(row, &l2->exit);
+	GUEST_ASSERT_EQ(l2->pc, pc);
+
+	/* There is a page at this address while the MMU is on. */
+	write_sysreg_s(vncr_va, SYS_VNCR_EL2);
+	isb();
+	l2_enter(l2);
+	GUEST_ASSERT(l2_exit_is_hvc(&l2->exit, L2_HVC_CALL));
+	if (row->write)
+		GUEST_ASSERT_EQ(*l1_reg(PAGE_A, REG_VTTBR), val);
+	else
+		GUEST_ASSERT_EQ(commands[0].value, PATTERN(0, REG_VTTBR));
 	GUEST_DONE();
 }
 
@@ -1041,6 +1205,10 @@ static void vncr_vm_create(struct vncr_vm *v, unsigned int n, void *l1_second)
 	nested_mem_create(v->vm, &ro_mem, RO_SLOT, 0);
 	nested_mem_sync(v->vm, &ro_mem, (gva_t)&ro_mem);
 
+	/* VAs that are somebody's GPA: page B's, which is page A, and the code's, which is it. */
+	virt_map(v->vm, REGION_64K(PAGE_B), REGION_64K(PAGE_A), SZ_64K / v->vm->page_size);
+	virt_map(v->vm, IDMAP_GPA, IDMAP_GPA, SZ_64K / v->vm->page_size);
+
 	nested_env_create(&v->env, v->vm, NULL);
 	for (i = 0; i < nr; i++) {
 		l2 = nested_env_add_l2(&v->env, l2_main);
@@ -1059,18 +1227,32 @@ static int run_to_sync(struct kvm_vcpu *vcpu, const char **reason)
 	return nested_run_vcpu(vcpu, &uc, reason);
 }
 
+/* @prot for what the row is about; then what it was. */
+static void protect(struct kvm_vm *vm, const struct vncr_row *row, int prot)
+{
+	TEST_ASSERT(!mprotect(addr_gpa2hva(vm, row->protect), SZ_64K, prot), "mprotect(), errno %d",
+		    errno);
+}
+
 static int run_single(unsigned int n, const char **reason)
 {
+	const struct vncr_row *row = &rows[flat[n].index];
 	struct vncr_vm v;
 	int ret;
 
 	vncr_vm_create(&v, n, NULL);
 	ret = run_to_sync(v.vcpus[0], reason);
 	if (ret == NESTED_SYNC) {
-		if (rows[flat[n].index].place == READ_ONLY) {
+		if (row->place == READ_ONLY) {
 			memslot2region(v.vm, RO_SLOT)->region.flags |= KVM_MEM_READONLY;
 			vm_mem_region_reload(v.vm, RO_SLOT);
 		}
+		if (row->protect)
+			protect(v.vm, row, row->prot);
+		ret = run_to_sync(v.vcpus[0], reason);
+	}
+	if (ret == NESTED_SYNC && row->protect) {
+		protect(v.vm, row, PROT_READ | PROT_WRITE);
 		ret = run_to_sync(v.vcpus[0], reason);
 	}
 	kvm_vm_free(v.vm);
@@ -1202,7 +1384,6 @@ static int run_mmu_off(unsigned int n, const char **reason)
 	int ret;
 
 	vncr_vm_create(&v, n, NULL);
-	virt_map(v.vm, REGION_64K(PAGE_B), REGION_64K(PAGE_A), SZ_64K / v.vm->page_size);
 	while ((ret = run_to_sync(v.vcpus[0], reason)) == NESTED_SYNC) {
 		sctlr = vcpu_get_reg(v.vcpus[0], KVM_ARM64_SYS_REG(SYS_SCTLR_EL2));
 		vcpu_set_reg(v.vcpus[0], KVM_ARM64_SYS_REG(SYS_SCTLR_EL2), sctlr ^ SCTLR_ELx_M);
