@@ -13,8 +13,12 @@
  * a larger leaf maps, and of a host page that is larger than 4K.
  *
  * Seen to fail: with ESR_ELx.VNCR not set; with FAR_EL2 that of the page; with TLBI by VA ignored;
- * with SCTLR_EL2.M, or VNCR_EL2 itself, not part of a hit; with notifiers that drop no entry. The
- * race, with two CPUs: with a TLBI that leaves the page mapped where L2 runs.
+ * with SCTLR_EL2.M, the ASID, or VNCR_EL2 itself, not part of a hit; with notifiers that drop no
+ * entry; with the offset in a large leaf lost; with TTBR1_EL2 or a flat address not compared with
+ * the output size; with TLBI by ASID, nXS, OS, local ranges, the sign of a range, 16-bit ASIDs or
+ * TCR_EL2.A1 ignored; with entries that remember no more than 4K of a block; with memory that the
+ * host cannot have as an error of KVM_RUN. The race, with two CPUs: with a TLBI that leaves the
+ * page mapped where L2 runs.
  *
  * Locking: rows with two vCPUs run them in turn, but for the race, which has a thread for each;
  * what they share are descriptors and registers' values, by single-copy atomic accesses.
