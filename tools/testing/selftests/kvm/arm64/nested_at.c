@@ -20,6 +20,8 @@
  *
  * No locking: one vCPU.
  */
+#include <sys/mman.h>
+
 #include "kselftest.h"
 #include "kvm_util.h"
 #include "nested.h"
@@ -61,12 +63,14 @@
 #define VA_BASE			0x00007a8340000000UL
 #define VA_BASE_UPPER		0xffff7a8340000000UL
 #define VA_BASE_52		0x000a7a8340000000UL
+#define VA_BASE_52_UPPER	0xfffa7a8340000000UL
 #define VA_TAG			0x5a00000000000000UL
 
 #define HIGH_BIT		BIT(36)		/* not in an output of 32 bits */
 #define VMID			3
 #define PAR_POISON		0x5a5a5a5a5a5a5a5aUL
 #define SYNC_BUILT		1
+#define SYNC_DONE		2
 
 /* The index in MAIR_ELx of the row's attribute; L1 itself uses the lower ones. */
 #define ATTR_INDEX		7UL
@@ -193,6 +197,8 @@ enum need {
 	NEED_S1_16K	= BIT(7),
 	NEED_S1_64K	= BIT(8),
 	NEED_HD		= BIT(9),
+	NEED_LVA	= BIT(10),
+	NEED_BE		= BIT(11),
 };
 
 /* Where a descriptor of stage 1, or TTBRn_ELx, is made to point. */
@@ -250,6 +256,8 @@ struct at_row {
 	gpa_t s2_root;
 	bool pan;
 	bool no_walk;		/* stage 1 is off */
+	gpa_t protect;		/* 64K that the host itself may only access as @prot says */
+	int prot;
 
 	/* Expected: stage 1 refuses @deny with @fault, AT S12* on top @s12_deny with @s12_fault */
 	unsigned int deny;
@@ -289,6 +297,9 @@ struct at_row {
 	.s2 = { .of = (w), .level = (l), .clear = S2_DESC_ADDR, .set = (gpa) }
 #define VTCR_PS32		.vtcr_clear = VTCR_EL2_PS
 #define NO_S2			.hcr_clear = HCR_EL2_VM
+#define BE			.sctlr_set = SCTLR_ELx_EE, .need = NEED_BE
+#define PROTECT(gpa, p)		.protect = (gpa), .prot = (p)
+#define PROTECT_TABLE(l, p)	PROTECT(L1_GPA + TABLE_OFFSET(l), p)
 
 #define ATTR(m, s)		.attr_given = true, .mair = (m), .sh = (s)
 #define OUT(m, s)		.changed_attr = true, .out_mair = (m), .out_sh = (s)
@@ -311,11 +322,30 @@ static const struct at_row rows[] = {
 	BOTH_ROW("16K, level 2 block", .page_shift = 14, .leaf = 2, .need = NEED_S1_16K),
 	BOTH_ROW("64K page", .page_shift = 16, .need = NEED_S1_64K),
 	BOTH_ROW("64K, level 2 block", .page_shift = 16, .leaf = 2, .need = NEED_S1_64K),
+	BOTH_ROW("64K, 52-bit VA", .page_shift = 16, .ia_bits = 52, .need = NEED_S1_64K | NEED_LVA),
+	BOTH_ROW("64K, 52-bit VA, level 2 block", .page_shift = 16, .ia_bits = 52, .leaf = 2,
+		 .need = NEED_S1_64K | NEED_LVA),
+	BOTH_ROW("64K, 52-bit VA, unmapped at level 1", .page_shift = 16, .ia_bits = 52,
+		 .need = NEED_S1_64K | NEED_LVA, S1_INVALID(1), FAULTS(ALL, FAULT_L(1))),
+	BOTH_ROW("64K, 52-bit VA is not canonical", .page_shift = 16, .ia_bits = 52,
+		 .need = NEED_S1_64K | NEED_LVA, .va_flip = BIT(52), FAULTS(ALL, FAULT_L(0))),
 	{ .desc = "upper range", .upper = true },
 	{ .desc = "52-bit VA from level -1", .ia_bits = 52, .need = NEED_LPA2 },
 	{ .desc = "52-bit VA, unmapped at level -1", .ia_bits = 52, .need = NEED_LPA2,
 	  S1_INVALID(-1), FAULTS(ALL, FAULT_L(-1)) },
 	{ .desc = "stage 2 off", NO_S2 },
+	{ .desc = "big-endian tables", BE },
+	{ .desc = "big-endian tables, level 2 block", BE, .leaf = 2 },
+	{ .desc = "big-endian tables, 16K page", BE | NEED_S1_16K, .page_shift = 14 },
+	{ .desc = "big-endian tables, 64K page", BE | NEED_S1_64K, .page_shift = 16 },
+	{ .desc = "big-endian tables, upper range", BE, .upper = true },
+	{ .desc = "big-endian tables, stage 2 off", BE, NO_S2 },
+	{ .desc = "big-endian tables, unmapped at level 2", BE, S1_INVALID(2),
+	  FAULTS(ALL, FAULT_L(2)) },
+	{ .desc = "big-endian tables, read-only", BE, S1_SET(3, S1_AP2),
+	  FAULTS(WRITES, PERM_L(3)) },
+	{ .desc = "big-endian tables, AF = 0 with TCR.HA", BE | NEED_HAF, .tcr = T_HA,
+	  S1_CLEAR(3, PTE_AF), .desc_sets = PTE_AF },
 	{ .desc = "level 2 block at stage 2", .s2_leaf = 2 },
 	{ .desc = "AT S1E2* with HCR_EL2.TGE = 0", .regime = EL20_NO_TGE },
 	{ .desc = "AT S1E2* with HCR_EL2.TGE = 0, unmapped", .regime = EL20_NO_TGE,
@@ -554,6 +584,19 @@ static const struct at_row rows[] = {
 		 .or_success = true),
 	BOTH_ROW("AF = 1 in read-only memory, TCR.HA", .tcr = T_HA, .need = NEED_HAF,
 		 .point_level = 2, .point = READ_ONLY),
+
+	/* Memory that the host can't have either is for L1 what nothing answers for. */
+	BOTH_ROW("level 0 table is PROT_NONE", PROTECT_TABLE(0, PROT_NONE), ABORTS(0)),
+	BOTH_ROW("level 2 table is PROT_NONE", PROTECT_TABLE(2, PROT_NONE), ABORTS(2)),
+	BOTH_ROW("level 3 table is PROT_NONE", PROTECT_TABLE(3, PROT_NONE), ABORTS(3)),
+	{ .desc = "walk: level 3 table of stage 2 is PROT_NONE", S2_POINT(OF_TABLE(0), 2, RO_GPA),
+	  PROTECT(RO_GPA, PROT_NONE), S2_ABORTS(3) },
+	{ .desc = "output: level 3 table of stage 2 is PROT_NONE", S2_POINT(OF_DATA, 2, RO_GPA),
+	  PROTECT(RO_GPA, PROT_NONE), .s12_deny = ALL, .sea = SEA(3) },
+	BOTH_ROW("AF = 0 in PROT_READ memory, TCR.HA", .tcr = T_HA, .need = NEED_HAF,
+		 S1_CLEAR(3, PTE_AF), PROTECT_TABLE(3, PROT_READ), ABORTS(3), .or_success = true),
+	BOTH_ROW("AF = 1 in PROT_READ memory, TCR.HA", .tcr = T_HA, .need = NEED_HAF,
+		 PROTECT_TABLE(3, PROT_READ)),
 };
 
 /* The rows as they are run. */
@@ -617,6 +660,12 @@ static u64 row_offset(const struct at_row *row)
 	return row->page_shift == 16 ? 0x5128 : row->page_shift == 14 ? 0x3128 : 0x128;
 }
 
+/* Needs TCR_ELx.DS. */
+static bool row_ds(const struct at_row *row)
+{
+	return row->ia_bits == 52 && row->page_shift != 16;
+}
+
 /* Output of stage 1. */
 static u64 row_s1_out(const struct at_row *row)
 {
@@ -630,7 +679,7 @@ static u64 row_va(const struct at_row *row)
 	if (row->no_walk)
 		return row_s1_out(row) ^ row->va_flip;
 	if (row->ia_bits == 52)
-		base = VA_BASE_52;
+		base = row_upper(row) ? VA_BASE_52_UPPER : VA_BASE_52;
 	if (row->ia_bits == 39)
 		base = row_upper(row) ? base | GENMASK(63, 39) : base & GENMASK(38, 0);
 
@@ -663,6 +712,11 @@ static const char *l1_skip_reason(const struct at_row *row)
 	if ((row->need & NEED_LPA2) && SYS_FIELD_GET(ID_AA64MMFR0_EL1, TGRAN4, mmfr0) !=
 				       ID_AA64MMFR0_EL1_TGRAN4_52_BIT)
 		return "the VM has no FEAT_LPA2 with 4K pages";
+	if ((row->need & NEED_LVA) && SYS_FIELD_GET(ID_AA64MMFR2_EL1, VARange, mmfr2) <
+				      ID_AA64MMFR2_EL1_VARange_52)
+		return "the VM has no FEAT_LVA";
+	if ((row->need & NEED_BE) && !SYS_FIELD_GET(ID_AA64MMFR0_EL1, BIGEND, mmfr0))
+		return "the VM has no big-endian data (ID_AA64MMFR0_EL1.BIGEND)";
 	if ((row->need & NEED_S1_16K) && SYS_FIELD_GET(ID_AA64MMFR0_EL1, TGRAN16, mmfr0) ==
 					 ID_AA64MMFR0_EL1_TGRAN16_NI)
 		return "the VM has no 16K pages at stage 1";
@@ -714,6 +768,12 @@ static u64 s1_place(const struct at_row *row, enum place place)
 	return row_s2_on(row) ? HOLE_IPA : HOLE_GPA;
 }
 
+/* SCTLR_ELx.EE */
+static u64 s1_order(const struct at_row *row, u64 desc)
+{
+	return row->sctlr_set & SCTLR_ELx_EE ? __builtin_bswap64(desc) : desc;
+}
+
 static u64 s1_table_addr(const struct at_row *row, int level)
 {
 	return L1_GPA + TABLE_OFFSET(level) - (row_s2_on(row) ? IPA_DELTA : 0);
@@ -731,6 +791,11 @@ static u64 *s1_desc(const struct at_row *row, int level)
 	return s1_table(level) + (index & mask);
 }
 
+static void s1_write(const struct at_row *row, int level, u64 desc)
+{
+	*s1_desc(row, level) = s1_order(row, desc);
+}
+
 /* One VA, a table for each level; returns the leaf. */
 static u64 *l1_build_s1(const struct at_row *row)
 {
@@ -740,21 +805,21 @@ static u64 *l1_build_s1(const struct at_row *row)
 
 	if (row->attr_given)
 		attrs = (attrs & ~S1_SH) | FIELD_PREP(S1_SH, row->sh);
-	if (row->ia_bits == 52)		/* TCR_ELx.DS: it is in TCR_ELx */
+	if (row_ds(row))		/* it is in TCR_ELx */
 		attrs &= ~S1_SH;
 
 	for (level = geo.start; level < leaf; level++)
-		*s1_desc(row, level) = s1_table_addr(row, level + 1) | PTE_VALID | PGD_TYPE_TABLE;
-	*s1_desc(row, leaf) = (row_s1_out(row) & ~(BIT(s2_level_shift(&geo, leaf)) - 1)) |
-			      attrs | PTE_VALID | (leaf == 3 ? PTE_TYPE_PAGE : 0);
+		s1_write(row, level, s1_table_addr(row, level + 1) | PTE_VALID | PGD_TYPE_TABLE);
+	s1_write(row, leaf, (row_s1_out(row) & ~(BIT(s2_level_shift(&geo, leaf)) - 1)) |
+			    attrs | PTE_VALID | (leaf == 3 ? PTE_TYPE_PAGE : 0));
 
-	if (row->s1.clear | row->s1.set) {
-		desc = s1_desc(row, row->s1.level);
-		*desc = (*desc & ~row->s1.clear) | row->s1.set;
-	}
+	if (row->s1.clear | row->s1.set)
+		s1_write(row, row->s1.level,
+			 (s1_order(row, *s1_desc(row, row->s1.level)) & ~row->s1.clear) |
+			 row->s1.set);
 	if (row->point)
-		*s1_desc(row, row->point_level) = s1_place(row, row->point) | PTE_VALID |
-						  PGD_TYPE_TABLE;
+		s1_write(row, row->point_level,
+			 s1_place(row, row->point) | PTE_VALID | PGD_TYPE_TABLE);
 
 	desc = s1_desc(row, leaf);
 	if (row->point != READ_ONLY)
@@ -821,7 +886,7 @@ static u64 row_tcr(const struct at_row *row)
 		tcr |= TCR_HA;
 	if (row->tcr & T_HD)
 		tcr |= TCR_HD;
-	if (row->ia_bits == 52)
+	if (row_ds(row))
 		tcr |= TCR_DS;
 
 	return tcr;
@@ -943,14 +1008,16 @@ static void l1_main(u64 index, u64 regime)
 	has_rme = SYS_FIELD_GET(ID_AA64PFR0_EL1, RME, read_sysreg_s(SYS_ID_AA64PFR0_EL1));
 	leaf = l1_build_s1(row);
 	l1_build_s2(row, &s2);
-	desc_before = *leaf;
+	desc_before = s1_order(row, *leaf);
 	GUEST_SYNC(SYNC_BUILT);
 
 	l1_set_regs(row, &s2);
 	for (i = 0; i < ARRAY_SIZE(at_ops); i++)
 		if (row_runs(row, &at_ops[i]))
 			l1_execute(row, &at_ops[i], &results[i]);
-	desc_after = READ_ONCE(*leaf);
+	if (row->protect)
+		GUEST_SYNC(SYNC_DONE);
+	desc_after = s1_order(row, READ_ONCE(*leaf));
 	GUEST_DONE();
 }
 
@@ -1046,6 +1113,12 @@ static void make_read_only(struct kvm_vm *vm)
 	vm_mem_region_reload(vm, RO_SLOT);
 }
 
+static void protect(struct kvm_vm *vm, const struct at_row *row, int prot)
+{
+	TEST_ASSERT(!mprotect(addr_gpa2hva(vm, row->protect), SZ_64K, prot), "mprotect(), errno %d",
+		    errno);
+}
+
 /*
  * Without KVM it is QEMU 10 that answers. It differs in these, in which the Arm ARM leaves no
  * choice: AT never sets dirty state, and a fault of stage 2 has the level of its descriptor, also
@@ -1055,6 +1128,8 @@ static const char *bare_skip_reason(const struct at_row *row)
 {
 	if (row->point == READ_ONLY)
 		return "there is no host side that could make memory read-only";
+	if (row->protect)
+		return "there is no host side that could take memory away";
 	if (row->s12_deny && row->s12_fault == S2_OUT(PERM_L(row->s2.level)))
 		return "QEMU dies of a permission fault of stage 2 in AT S12*";
 	if ((row->tcr & T_HD) && !row->deny)
@@ -1091,6 +1166,12 @@ static int run_row(unsigned int n, const char **reason)
 	if (ret == NESTED_SYNC) {
 		if (!NESTED_BARE)
 			make_read_only(vm);
+		if (row.protect)
+			protect(vm, &row, row.prot);
+		ret = nested_run_vcpu(vcpu, &uc, reason);
+	}
+	if (ret == NESTED_SYNC && row.protect) {
+		protect(vm, &row, PROT_READ | PROT_WRITE);
 		ret = nested_run_vcpu(vcpu, &uc, reason);
 	}
 	if (ret == NESTED_PASS) {
