@@ -330,11 +330,16 @@ struct nested_env {
 #define NESTED_ENV_SLOT		20
 #define NESTED_ENV_VMID		1
 
+/* TCR_EL2 with HCR_EL2.E2H = 0, but for T0SZ and PS (here 40 bits): RES1 bits, pages of 4K. */
+#define NESTED_TCR_EL2_E2H0	(BIT(31) | BIT(23) | 2UL << 16 |	\
+				 TCR_SH0_INNER | TCR_ORGN0_WBWA | TCR_IRGN0_WBWA)
+
 struct kvm_vm *nested_vm_create(u32 nr_vcpus, void *l1_entry, struct kvm_vcpu *vcpus[]);
 struct kvm_vm *nested_vm_create_mode(enum vm_guest_mode mode, u32 nr_vcpus, void *l1_entry,
 				     struct kvm_vcpu *vcpus[]);
 struct kvm_vm *nested_vm_add_vcpus(struct kvm_vm *vm, u32 nr_vcpus, void *l1_entry,
 				   struct kvm_vcpu *vcpus[]);
+struct kvm_vm *nested_vm_create_e2h0(void *l1_entry, struct kvm_vcpu **vcpu);
 void nested_env_create(struct nested_env *env, struct kvm_vm *vm, const struct s2_geometry *geo);
 gva_t nested_env_add_l2(struct nested_env *env, void *l2_entry);
 void nested_env_map_s1(struct nested_env *env, gva_t va, u64 ipa, u64 size, u64 attrs);

@@ -45,6 +45,9 @@ do {							\
 /* L1's PSTATE: EL2 with its own stack pointer; D, A, I, F masked. */
 #define L1_PSTATE		(GENMASK(9, 6) | 9)
 
+/* With HCR_EL2.E2H = 0: RES1 bits, and no trap. */
+#define NESTED_CPTR_EL2		(GENMASK(13, 12) | BIT(9) | GENMASK(7, 0))
+
 /* CTR_EL0.DminLine is not used: a step of 16 bytes is right for any implementation. */
 #define NESTED_CACHE_STEP	16
 
@@ -1027,6 +1030,30 @@ void l2_enter(struct l2_vcpu *l2)
 	isb();
 }
 
+static struct kvm_vm *vm_add_vcpus(struct kvm_vm *vm, u32 nr_vcpus, u32 features, void *l1_entry,
+				   struct kvm_vcpu *vcpus[])
+{
+	struct kvm_vcpu_init init;
+	bool in_guest = true;
+	u32 i;
+
+	kvm_get_default_vcpu_target(vm, &init);
+	init.features[0] |= features;
+	for (i = 0; i < nr_vcpus; i++) {
+		vcpus[i] = aarch64_vcpu_add(vm, i, &init, l1_entry);
+		if (!i)
+			nested_init_handlers(vm, vcpus[i]);
+		else
+			vcpu_init_descriptor_tables(vcpus[i]);
+	}
+	kvm_arch_vm_finalize_vcpus(vm);
+
+	nested_host_mmfr0 = vcpu_get_reg(vcpus[0], KVM_ARM64_SYS_REG(SYS_ID_AA64MMFR0_EL1));
+	write_guest_global(vm, nested_in_guest, in_guest);
+
+	return vm;
+}
+
 /**
  * nested_vm_add_vcpus() - add vCPUs with EL2 to a VM that has none
  * @vm: the VM, of vm_create() or the like
@@ -1042,25 +1069,7 @@ void l2_enter(struct l2_vcpu *l2)
 struct kvm_vm *nested_vm_add_vcpus(struct kvm_vm *vm, u32 nr_vcpus, void *l1_entry,
 				   struct kvm_vcpu *vcpus[])
 {
-	struct kvm_vcpu_init init;
-	bool in_guest = true;
-	u32 i;
-
-	kvm_get_default_vcpu_target(vm, &init);
-	init.features[0] |= BIT(KVM_ARM_VCPU_HAS_EL2);
-	for (i = 0; i < nr_vcpus; i++) {
-		vcpus[i] = aarch64_vcpu_add(vm, i, &init, l1_entry);
-		if (!i)
-			nested_init_handlers(vm, vcpus[i]);
-		else
-			vcpu_init_descriptor_tables(vcpus[i]);
-	}
-	kvm_arch_vm_finalize_vcpus(vm);
-
-	nested_host_mmfr0 = vcpu_get_reg(vcpus[0], KVM_ARM64_SYS_REG(SYS_ID_AA64MMFR0_EL1));
-	write_guest_global(vm, nested_in_guest, in_guest);
-
-	return vm;
+	return vm_add_vcpus(vm, nr_vcpus, BIT(KVM_ARM_VCPU_HAS_EL2), l1_entry, vcpus);
 }
 
 /**
@@ -1095,6 +1104,32 @@ struct kvm_vm *nested_vm_create_mode(enum vm_guest_mode mode, u32 nr_vcpus, void
 {
 	return nested_vm_add_vcpus(__vm_create(VM_SHAPE(mode), nr_vcpus, 0), nr_vcpus, l1_entry,
 				   vcpus);
+}
+
+/**
+ * nested_vm_create_e2h0() - a VM with one vCPU, whose EL2 has no VHE
+ * @l1_entry: function that it runs, at virtual EL2, with HCR_EL2.E2H = 0
+ * @vcpu: the vCPU
+ *
+ * L1's MMU is on, its registers are those named EL2. It can make ucalls, but has no use for what
+ * relies on names of EL1 to mean EL2: exception handlers, l2_enter(). The caller has made sure of
+ * KVM_CAP_ARM_EL2_E2H0, and of L1 pages of 4K.
+ *
+ * Return: the VM.
+ * Context: host side.
+ */
+struct kvm_vm *nested_vm_create_e2h0(void *l1_entry, struct kvm_vcpu **vcpu)
+{
+	struct kvm_vm *vm = vm_add_vcpus(vm_create(1), 1, BIT(KVM_ARM_VCPU_HAS_EL2) |
+					 BIT(KVM_ARM_VCPU_HAS_EL2_E2H0), l1_entry, vcpu);
+
+	TEST_ASSERT_EQ(vm->page_size, SZ_4K);
+	vcpu_set_reg(*vcpu, KVM_ARM64_SYS_REG(SYS_HCR_EL2), HCR_EL2_RW);
+	vcpu_set_reg(*vcpu, KVM_ARM64_SYS_REG(SYS_CPTR_EL2), NESTED_CPTR_EL2);
+	vcpu_set_reg(*vcpu, KVM_ARM64_SYS_REG(SYS_TCR_EL2),
+		     NESTED_TCR_EL2_E2H0 | TCR_T0SZ((u64)vm->va_bits));
+
+	return vm;
 }
 
 /* L2's stage 1 has L1's granule and the range of its VAs, in the format with 48 bits. */
