@@ -88,6 +88,11 @@
 #define TCR_1_MASK		GENMASK(31, 16)	/* all about TTBR1, up to TG1 */
 #define TCR_TBI0		BIT(37)
 #define TCR_HD			BIT(40)
+#define TCR_EL2_PS_MASK		GENMASK(18, 16)	/* with E2H = 0 */
+#define TCR_EL2_TBI		BIT(20)
+#define TCR_EL2_HA		BIT(21)
+#define TCR_EL2_HD		BIT(22)
+#define TCR_EL2_HPD		BIT(24)
 #define TCR_HPD0		BIT(41)
 #define TCR_HPD1		BIT(42)
 #define TCR_E0PD0		BIT(55)
@@ -172,6 +177,7 @@ enum regime {
 	EL10,
 	EL20,
 	EL20_NO_TGE,		/* AT S1E2* alone */
+	EL2,			/* HCR_EL2.E2H = 0: AT S1E2* alone */
 	BOTH,			/* a row for each of EL10 and EL20 */
 };
 
@@ -310,6 +316,7 @@ struct at_row {
 #define M_NC			0x5
 #define M_WB_NC			0xd	/* outer WB, inner NC */
 
+#define EL2_ROW(d, ...)		{ .desc = d, .regime = EL2, __VA_ARGS__ }
 #define BOTH_ROW(d, ...)	{ .desc = d, .regime = BOTH, __VA_ARGS__ }
 
 static const struct at_row rows[] = {
@@ -585,6 +592,37 @@ static const struct at_row rows[] = {
 	BOTH_ROW("AF = 1 in read-only memory, TCR.HA", .tcr = T_HA, .need = NEED_HAF,
 		 .point_level = 2, .point = READ_ONLY),
 
+	/* EL2 without VHE has one range, and no EL0. */
+	EL2_ROW("page"),
+	EL2_ROW("level 2 block", .leaf = 2),
+	EL2_ROW("level 1 block", .leaf = 1),
+	EL2_ROW("unmapped at level 0", S1_INVALID(0), FAULTS(ALL, FAULT_L(0))),
+	EL2_ROW("unmapped at level 1", S1_INVALID(1), FAULTS(ALL, FAULT_L(1))),
+	EL2_ROW("unmapped at level 2", S1_INVALID(2), FAULTS(ALL, FAULT_L(2))),
+	EL2_ROW("unmapped at level 3", S1_INVALID(3), FAULTS(ALL, FAULT_L(3))),
+	EL2_ROW("VA above 48 bits", .va_flip = BIT(48), FAULTS(ALL, FAULT_L(0))),
+	EL2_ROW("VA of the upper range", .va_flip = GENMASK(63, 48), FAULTS(ALL, FAULT_L(0))),
+	EL2_ROW("tagged VA without TBI", .va_flip = VA_TAG, FAULTS(ALL, FAULT_L(0))),
+	EL2_ROW("tagged VA with TBI", .va_flip = VA_TAG, .tcr = T_TBI),
+	EL2_ROW("bit 55 of the VA, with TBI", .va_flip = BIT(55), .tcr = T_TBI,
+		FAULTS(ALL, FAULT_L(0))),
+	EL2_ROW("level 1 table descriptor beyond PS", .tcr = T_IPS32, S1_SET(1, HIGH_BIT),
+		FAULTS(ALL, ADDRSZ_L(1))),
+	EL2_ROW("page beyond PS", .tcr = T_IPS32, S1_SET(3, HIGH_BIT), FAULTS(ALL, ADDRSZ_L(3))),
+	EL2_ROW("AF = 0", S1_CLEAR(3, PTE_AF), FAULTS(ALL, ACCESS_L(3))),
+	EL2_ROW("AF = 0 with TCR_EL2.HA", .tcr = T_HA, .need = NEED_HAF, S1_CLEAR(3, PTE_AF),
+		.desc_sets = PTE_AF),
+	EL2_ROW("clean page, TCR_EL2.HD", .tcr = T_HA | T_HD, .need = NEED_HD,
+		S1_SET(3, S1_AP2 | S1_DBM)),
+	EL2_ROW("clean page, TCR_EL2.HA alone", .tcr = T_HA, .need = NEED_HD,
+		S1_SET(3, S1_AP2 | S1_DBM), FAULTS(WRITES, PERM_L(3))),
+	EL2_ROW("read-only", S1_SET(3, S1_AP2), FAULTS(WRITES, PERM_L(3))),
+	EL2_ROW("level 1 table: read-only", S1_SET(1, S1_TABLE_RO), FAULTS(WRITES, PERM_L(3))),
+	EL2_ROW("TCR_EL2.HPD: a table's permissions don't count", .tcr = T_HPD,
+		.need = NEED_HPDS, S1_SET(1, S1_TABLE_RO)),
+	EL2_ROW("Write-Through, Non-shareable", ATTR(ATTR_WT, NSH)),
+	EL2_ROW("Device-nGnRE", ATTR(ATTR_NGNRE, NSH), OUT(ATTR_NGNRE, OSH)),
+
 	/* Memory that the host can't have either is for L1 what nothing answers for. */
 	BOTH_ROW("level 0 table is PROT_NONE", PROTECT_TABLE(0, PROT_NONE), ABORTS(0)),
 	BOTH_ROW("level 2 table is PROT_NONE", PROTECT_TABLE(2, PROT_NONE), ABORTS(2)),
@@ -639,7 +677,7 @@ static bool row_s2_on(const struct at_row *row)
 
 static bool row_upper(const struct at_row *row)
 {
-	return row->regime != EL10 || row->upper;
+	return row->regime == EL20 || row->regime == EL20_NO_TGE || row->upper;
 }
 
 static bool row_runs(const struct at_row *row, const struct at_op *op)
@@ -892,6 +930,25 @@ static u64 row_tcr(const struct at_row *row)
 	return tcr;
 }
 
+/* TCR_EL2 with HCR_EL2.E2H = 0 */
+static u64 row_tcr_el2(const struct at_row *row)
+{
+	u64 tcr = NESTED_TCR_EL2_E2H0 | TCR_T0SZ(48UL);
+
+	if (row->tcr & T_IPS32)
+		tcr &= ~TCR_EL2_PS_MASK;
+	if (row->tcr & T_TBI)
+		tcr |= TCR_EL2_TBI;
+	if (row->tcr & T_HA)
+		tcr |= TCR_EL2_HA;
+	if (row->tcr & T_HD)
+		tcr |= TCR_EL2_HD;
+	if (row->tcr & T_HPD)
+		tcr |= TCR_EL2_HPD;
+
+	return tcr;
+}
+
 static u64 row_ttbr(const struct at_row *row)
 {
 	if (row->ttbr)
@@ -908,6 +965,13 @@ static void l1_set_regs(const struct at_row *row, struct s2_mmu *s2)
 	u64 ps = row->tcr & T_IPS32 ? 0 : FIELD_GET(VTCR_EL2_PS, s2_vtcr(&s2->geo));
 	u64 tcr = row_tcr(row) | ps << TCR_IPS_SHIFT;
 
+	if (row->regime == EL2) {
+		write_sysreg_s(read_sysreg_s(SYS_MAIR_EL2) | attr, SYS_MAIR_EL2);
+		write_sysreg_s(row_ttbr(row), SYS_TTBR0_EL2);
+		write_sysreg_s(row_tcr_el2(row), SYS_TCR_EL2);
+		isb();
+		return;
+	}
 	if (row->regime != EL10) {
 		tcr |= read_sysreg_s(SYS_TCR_EL1) &
 		       ~(TCR_1_MASK | TCR_TBI1 | TCR_HPD1 | TCR_E0PD1 | TCR_IPS_MASK);
@@ -1119,6 +1183,37 @@ static void protect(struct kvm_vm *vm, const struct at_row *row, int prot)
 		    errno);
 }
 
+/* The only range has to map L1 itself, too; its VAs are below what an entry of level 0 maps. */
+static void add_own_tables(struct kvm_vm *vm)
+{
+	u64 *own = addr_gpa2hva(vm, vm->mmu.pgd);
+	u64 *root = addr_gpa2hva(vm, L1_GPA + TABLE_OFFSET(0));
+
+	root[0] = own[0];
+}
+
+static struct kvm_vm *create_vm(const struct at_row *row, struct kvm_vcpu **vcpu)
+{
+	struct kvm_vm *vm;
+
+	if (row->regime == EL2)
+		return nested_vm_create_e2h0(l1_main, vcpu);
+
+	vm = nested_vm_create(1, l1_main, vcpu);
+	vm_install_sync_handler(vm, VECTOR_SYNC_CURRENT, ESR_ELx_EC_DABT_CUR, l1_abort_handler);
+	return vm;
+}
+
+static const char *e2h0_skip_reason(void)
+{
+	if (!kvm_check_cap(KVM_CAP_ARM_EL2_E2H0))
+		return "the host has no VMs with E2H=0 (KVM_CAP_ARM_EL2_E2H0)";
+	if (getpagesize() != SZ_4K)
+		return "L1's own tables are not of 4K pages";
+
+	return NULL;
+}
+
 /*
  * Without KVM it is QEMU 10 that answers. It differs in these, in which the Arm ARM leaves no
  * choice: AT never sets dirty state, and a fault of stage 2 has the level of its descriptor, also
@@ -1130,6 +1225,8 @@ static const char *bare_skip_reason(const struct at_row *row)
 		return "there is no host side that could make memory read-only";
 	if (row->protect)
 		return "there is no host side that could take memory away";
+	if (row->regime == EL2)
+		return "L1 has VHE here";
 	if (row->s12_deny && row->s12_fault == S2_OUT(PERM_L(row->s2.level)))
 		return "QEMU dies of a permission fault of stage 2 in AT S12*";
 	if ((row->tcr & T_HD) && !row->deny)
@@ -1148,12 +1245,13 @@ static int run_row(unsigned int n, const char **reason)
 	struct kvm_vm *vm;
 	int ret;
 
+	row.regime = flat[n].regime;
 	*reason = NESTED_BARE ? bare_skip_reason(&row) : NULL;
+	if (!*reason && row.regime == EL2)
+		*reason = e2h0_skip_reason();
 	if (*reason)
 		return NESTED_SKIP;
-	vm = nested_vm_create(1, l1_main, &vcpu);
-	vm_install_sync_handler(vm, VECTOR_SYNC_CURRENT, ESR_ELx_EC_DABT_CUR, l1_abort_handler);
-	row.regime = flat[n].regime;
+	vm = create_vm(&row, &vcpu);
 	vcpu_args_set(vcpu, 2, (u64)flat[n].index, (u64)row.regime);
 	nested_mem_create(vm, &l1_mem, L1_SLOT, 0);
 	virt_map(vm, IDMAP_GPA, IDMAP_GPA, SZ_64K / vm->page_size);
@@ -1166,6 +1264,8 @@ static int run_row(unsigned int n, const char **reason)
 	if (ret == NESTED_SYNC) {
 		if (!NESTED_BARE)
 			make_read_only(vm);
+		if (row.regime == EL2)
+			add_own_tables(vm);
 		if (row.protect)
 			protect(vm, &row, row.prot);
 		ret = nested_run_vcpu(vcpu, &uc, reason);
@@ -1192,7 +1292,8 @@ static void flatten_row(unsigned int index, enum regime regime)
 
 	row->index = index;
 	row->regime = regime;
-	TEST_ASSERT(asprintf(&row->desc, "%s: %s", regime == EL10 ? "EL1&0" : "EL2&0",
+	TEST_ASSERT(asprintf(&row->desc, "%s: %s",
+			     regime == EL10 ? "EL1&0" : regime == EL2 ? "EL2" : "EL2&0",
 			     rows[index].desc) > 0, "asprintf() failed");
 }
 
