@@ -16,7 +16,14 @@
  * place; the rows use such for which that is the same thing in practice.
  *
  * Seen to fail: with S not set for faults of stage 2; with HPD ignored; with an external abort on a
- * descriptor reported in PAR_EL1; with PSTATE.PAN ignored; with HCR_EL2.CD ignored.
+ * descriptor reported in PAR_EL1; with PSTATE.PAN, HCR_EL2.CD, SCTLR_EL1.EE, TCR2_ELx.PIE or POE
+ * ignored; with VAs of 48 bits at most; with memory that the host cannot have as an error; with
+ * TCR_EL2 in TCR_EL1's format, without VHE.
+ *
+ * QEMU 10 has neither FEAT_S1PIE nor FEAT_S1POE. The rows about them have passed, and failed, on a
+ * kernel that was made to pretend, with the registers set by the host side. Not here: big-endian
+ * tables of EL2&0, as SCTLR_EL2.EE is about L1's own data and tables too; and External aborts at an
+ * EL2 without VHE, for which the library has no handlers.
  *
  * No locking: one vCPU.
  */
@@ -98,6 +105,17 @@
 #define TCR_E0PD0		BIT(55)
 #define TCR_E0PD1		BIT(56)
 
+/*
+ * With indirect permissions or overlays, the leaf has these indices in PIR_ELx and POR_ELx. L1's
+ * own pages have 0. All others have no access.
+ */
+#define PI_INDEX		11
+#define PO_INDEX		5
+#define S1_PI_INDEX		(S1_AP1 | S1_DBM | GENMASK(54, 53))
+#define S1_PI_INDEX_11		(S1_AP1 | S1_DBM | BIT(54))
+#define S1_PO_INDEX_5		(5UL << 60)
+#define S1_NDIRTY		S1_AP2
+
 #define ATTR_WB			0xff
 #define ATTR_WT			0xbb
 #define ATTR_NC			0x44
@@ -121,6 +139,7 @@
 #define WP			BIT(5)
 #define ANY			BIT(6)	/* FEAT_ATS1A: permissions don't count */
 #define EL0			(R0 | W0)
+#define PRIV			(R1 | W1 | RP | WP)
 #define WRITES			(W1 | W0 | WP)
 #define ALL			(R1 | W1 | R0 | W0 | RP | WP | ANY)
 
@@ -204,7 +223,6 @@ enum need {
 	NEED_S1_64K	= BIT(8),
 	NEED_HD		= BIT(9),
 	NEED_LVA	= BIT(10),
-	NEED_BE		= BIT(11),
 };
 
 /* Where a descriptor of stage 1, or TTBRn_ELx, is made to point. */
@@ -262,6 +280,12 @@ struct at_row {
 	gpa_t s2_root;
 	bool pan;
 	bool no_walk;		/* stage 1 is off */
+	u64 tcr2;
+	bool no_tcr2en;		/* HCRX_EL2.TCR2En = 0 */
+	u8 pir;			/* for PI_INDEX and PO_INDEX */
+	u8 pire0;
+	u8 por;
+	u8 por_el0;
 	gpa_t protect;		/* 64K that the host itself may only access as @prot says */
 	int prot;
 
@@ -287,6 +311,8 @@ struct at_row {
 #define S2_OUT(x)		(FST(x) | SYS_PAR_EL1_S)
 
 #define FAULTS(who, x)		.deny = (who), .fault = FST(x)
+#define OVERLAY(who)		.deny = (who), .fault = FST(PERM_L(3)) | SYS_PAR_EL1_Overlay
+#define DIRTY(who)		.deny = (who), .fault = FST(PERM_L(3)) | SYS_PAR_EL1_DirtyBit
 #define WALK_FAULTS(x)		.deny = ALL, .fault = S2_WALK(x)
 #define OUT_FAULTS(who, x)	.s12_deny = (who), .s12_fault = S2_OUT(x)
 #define SEA(n)			(ESR_ELx_FSC_SEA_TTW(n) | ESR_ELx_CM | ESR_ELx_WNR)
@@ -303,7 +329,14 @@ struct at_row {
 	.s2 = { .of = (w), .level = (l), .clear = S2_DESC_ADDR, .set = (gpa) }
 #define VTCR_PS32		.vtcr_clear = VTCR_EL2_PS
 #define NO_S2			.hcr_clear = HCR_EL2_VM
-#define BE			.sctlr_set = SCTLR_ELx_EE, .need = NEED_BE
+#define PIE(p, u)								\
+	.tcr2 = TCR2_EL1_PIE, .pir = PIE_##p, .pire0 = PIE_##u
+#define POE(p, u)								\
+	.tcr2 = TCR2_EL1_POE | TCR2_EL1_E0POE, .por = POE_##p, .por_el0 = POE_##u
+#define PIE_POE(p, u, op, ou)							\
+	.tcr2 = TCR2_EL1_PIE | TCR2_EL1_POE | TCR2_EL1_E0POE,			\
+	.pir = PIE_##p, .pire0 = PIE_##u, .por = POE_##op, .por_el0 = POE_##ou
+#define BE			.sctlr_set = SCTLR_ELx_EE
 #define PROTECT(gpa, p)		.protect = (gpa), .prot = (p)
 #define PROTECT_TABLE(l, p)	PROTECT(L1_GPA + TABLE_OFFSET(l), p)
 
@@ -343,15 +376,15 @@ static const struct at_row rows[] = {
 	{ .desc = "stage 2 off", NO_S2 },
 	{ .desc = "big-endian tables", BE },
 	{ .desc = "big-endian tables, level 2 block", BE, .leaf = 2 },
-	{ .desc = "big-endian tables, 16K page", BE | NEED_S1_16K, .page_shift = 14 },
-	{ .desc = "big-endian tables, 64K page", BE | NEED_S1_64K, .page_shift = 16 },
+	{ .desc = "big-endian tables, 16K page", BE, .need = NEED_S1_16K, .page_shift = 14 },
+	{ .desc = "big-endian tables, 64K page", BE, .need = NEED_S1_64K, .page_shift = 16 },
 	{ .desc = "big-endian tables, upper range", BE, .upper = true },
 	{ .desc = "big-endian tables, stage 2 off", BE, NO_S2 },
 	{ .desc = "big-endian tables, unmapped at level 2", BE, S1_INVALID(2),
 	  FAULTS(ALL, FAULT_L(2)) },
 	{ .desc = "big-endian tables, read-only", BE, S1_SET(3, S1_AP2),
 	  FAULTS(WRITES, PERM_L(3)) },
-	{ .desc = "big-endian tables, AF = 0 with TCR.HA", BE | NEED_HAF, .tcr = T_HA,
+	{ .desc = "big-endian tables, AF = 0 with TCR.HA", BE, .need = NEED_HAF, .tcr = T_HA,
 	  S1_CLEAR(3, PTE_AF), .desc_sets = PTE_AF },
 	{ .desc = "level 2 block at stage 2", .s2_leaf = 2 },
 	{ .desc = "AT S1E2* with HCR_EL2.TGE = 0", .regime = EL20_NO_TGE },
@@ -430,6 +463,41 @@ static const struct at_row rows[] = {
 	{ .desc = "PSTATE.PAN, EPAN, EL0 may do nothing", .pan = true, .need = NEED_PAN3,
 	  .sctlr_set = SCTLR_EL1_EPAN, .s1 = { .level = 3, .clear = S1_AP1, .set = S1_UXN },
 	  FAULTS(EL0, PERM_L(3)) },
+
+	/* Indirect permissions (FEAT_S1PIE), and overlays (FEAT_S1POE). */
+	{ .desc = "PIE: read-write for both", PIE(RW, RW) },
+	BOTH_ROW("PIE: read-write, nothing for EL0", PIE(RW, NONE_O), FAULTS(EL0, PERM_L(3))),
+	{ .desc = "PIE: read-only, read-write for EL0", PIE(R, RW),
+	  FAULTS(W1 | WP, PERM_L(3)) },
+	{ .desc = "PIE: nothing, read-only for EL0", PIE(NONE_O, R),
+	  FAULTS(PRIV | W0, PERM_L(3)) },
+	{ .desc = "PIE: execution alone is no access to data", PIE(X_O, X_O),
+	  FAULTS(PRIV | EL0, PERM_L(3)) },
+	{ .desc = "PIE: privileged execution of what EL0 writes: nothing for both", PIE(RX, RW),
+	  FAULTS(PRIV | EL0, PERM_L(3)) },
+	{ .desc = "PIE: tables have no say", PIE(RW, RW),
+	  S1_SET(2, S1_TABLE_RO | S1_TABLE_NO_EL0) },
+	BOTH_ROW("PIE: nDirty", PIE(RW, RW), S1_SET(3, S1_NDIRTY), DIRTY(WRITES)),
+	{ .desc = "PIE: nDirty, read-only anyway", PIE(R, R), S1_SET(3, S1_NDIRTY),
+	  FAULTS(WRITES, PERM_L(3)) },
+	{ .desc = "PIE: nDirty, TCR.HD", PIE(RW, RW), .need = NEED_HD, .tcr = T_HA | T_HD,
+	  S1_SET(3, S1_NDIRTY) },
+	{ .desc = "PIE: PSTATE.PAN, EL0 may execute", PIE(RW, X_O), .need = NEED_PAN2,
+	  .pan = true, FAULTS(EL0 | RP | WP, PERM_L(3)) },
+	{ .desc = "PIE: HCRX_EL2.TCR2En = 0", PIE(NONE_O, NONE_O), .no_tcr2en = true },
+	{ .desc = "POE: read-write for both", POE(RW, RW) },
+	BOTH_ROW("POE: read-only", POE(R, RW), OVERLAY(W1 | WP)),
+	{ .desc = "POE: write-only for EL0", POE(RWX, W), OVERLAY(R0) },
+	BOTH_ROW("POE: nothing for EL0", POE(RW, NONE), OVERLAY(EL0)),
+	{ .desc = "POE: refused by the descriptor", POE(RW, RW), S1_SET(3, S1_AP2),
+	  FAULTS(WRITES, PERM_L(3)) },
+	{ .desc = "POE: tables have no say", POE(RW, RW), S1_SET(2, S1_TABLE_RO) },
+	{ .desc = "POE: for EL0 alone", .tcr2 = TCR2_EL1_E0POE, .por_el0 = POE_R, OVERLAY(W0) },
+	{ .desc = "POE: not for EL0", .tcr2 = TCR2_EL1_POE, .por = POE_R, OVERLAY(W1 | WP) },
+	{ .desc = "PIE with POE: base permissions that overlays apply to",
+	  PIE_POE(RW_O, RW_O, R, RW), OVERLAY(W1 | WP) },
+	{ .desc = "PIE with POE: base permissions that they don't apply to",
+	  PIE_POE(RW, R, NONE, NONE), FAULTS(W0, PERM_L(3)) },
 
 	/* Memory type and shareability of stage 1. */
 	BOTH_ROW("Write-Back, Non-shareable", ATTR(ATTR_WB, NSH), S12(ATTR_WB, ISH)),
@@ -698,6 +766,21 @@ static u64 row_offset(const struct at_row *row)
 	return row->page_shift == 16 ? 0x5128 : row->page_shift == 14 ? 0x3128 : 0x128;
 }
 
+static bool row_be(const struct at_row *row)
+{
+	return row->sctlr_set & SCTLR_ELx_EE;
+}
+
+static bool row_pie(const struct at_row *row)
+{
+	return row->tcr2 & TCR2_EL1_PIE;
+}
+
+static bool row_poe(const struct at_row *row)
+{
+	return row->tcr2 & (TCR2_EL1_POE | TCR2_EL1_E0POE);
+}
+
 /* Needs TCR_ELx.DS. */
 static bool row_ds(const struct at_row *row)
 {
@@ -732,6 +815,7 @@ static const char *l1_skip_reason(const struct at_row *row)
 	u64 mmfr2 = read_sysreg_s(SYS_ID_AA64MMFR2_EL1);
 	u64 hafdbs = SYS_FIELD_GET(ID_AA64MMFR1_EL1, HAFDBS, mmfr1);
 	u64 pan = SYS_FIELD_GET(ID_AA64MMFR1_EL1, PAN, mmfr1);
+	u64 mmfr3 = read_sysreg_s(SYS_ID_AA64MMFR3_EL1);
 
 	if ((row->need & NEED_HPDS) && !SYS_FIELD_GET(ID_AA64MMFR1_EL1, HPDS, mmfr1))
 		return "the VM has no FEAT_HPDS";
@@ -750,10 +834,14 @@ static const char *l1_skip_reason(const struct at_row *row)
 	if ((row->need & NEED_LPA2) && SYS_FIELD_GET(ID_AA64MMFR0_EL1, TGRAN4, mmfr0) !=
 				       ID_AA64MMFR0_EL1_TGRAN4_52_BIT)
 		return "the VM has no FEAT_LPA2 with 4K pages";
+	if (row_pie(row) && !SYS_FIELD_GET(ID_AA64MMFR3_EL1, S1PIE, mmfr3))
+		return "the VM has no FEAT_S1PIE";
+	if (row_poe(row) && !SYS_FIELD_GET(ID_AA64MMFR3_EL1, S1POE, mmfr3))
+		return "the VM has no FEAT_S1POE";
 	if ((row->need & NEED_LVA) && SYS_FIELD_GET(ID_AA64MMFR2_EL1, VARange, mmfr2) <
 				      ID_AA64MMFR2_EL1_VARange_52)
 		return "the VM has no FEAT_LVA";
-	if ((row->need & NEED_BE) && !SYS_FIELD_GET(ID_AA64MMFR0_EL1, BIGEND, mmfr0))
+	if (row_be(row) && !SYS_FIELD_GET(ID_AA64MMFR0_EL1, BIGEND, mmfr0))
 		return "the VM has no big-endian data (ID_AA64MMFR0_EL1.BIGEND)";
 	if ((row->need & NEED_S1_16K) && SYS_FIELD_GET(ID_AA64MMFR0_EL1, TGRAN16, mmfr0) ==
 					 ID_AA64MMFR0_EL1_TGRAN16_NI)
@@ -809,7 +897,7 @@ static u64 s1_place(const struct at_row *row, enum place place)
 /* SCTLR_ELx.EE */
 static u64 s1_order(const struct at_row *row, u64 desc)
 {
-	return row->sctlr_set & SCTLR_ELx_EE ? __builtin_bswap64(desc) : desc;
+	return row_be(row) ? __builtin_bswap64(desc) : desc;
 }
 
 static u64 s1_table_addr(const struct at_row *row, int level)
@@ -845,6 +933,10 @@ static u64 *l1_build_s1(const struct at_row *row)
 		attrs = (attrs & ~S1_SH) | FIELD_PREP(S1_SH, row->sh);
 	if (row_ds(row))		/* it is in TCR_ELx */
 		attrs &= ~S1_SH;
+	if (row_pie(row) && !row->no_tcr2en)
+		attrs = (attrs & ~S1_PI_INDEX) | S1_PI_INDEX_11;
+	if (row_poe(row))
+		attrs |= S1_PO_INDEX_5;
 
 	for (level = geo.start; level < leaf; level++)
 		s1_write(row, level, s1_table_addr(row, level + 1) | PTE_VALID | PGD_TYPE_TABLE);
@@ -955,6 +1047,47 @@ static u64 row_ttbr(const struct at_row *row)
 		return s1_place(row, row->ttbr);
 
 	return s1_table_addr(row, s1_geometry(row).start) | row->ttbr_set;
+}
+
+static u64 row_pir(u8 perm)
+{
+	return PIRx_ELx_PERM_PREP(PI_INDEX, (u64)perm);
+}
+
+static u64 row_por(u8 perm)
+{
+	return POR_ELx_PERM_PREP(PO_INDEX, (u64)perm);
+}
+
+/* Indirect permissions and overlays; in EL2&0, L1's own pages have them as well. */
+static void l1_set_tcr2(const struct at_row *row)
+{
+	u64 hcrx;
+
+	if (row_poe(row))
+		write_sysreg_s(row_por(row->por_el0), SYS_POR_EL0);
+
+	if (row->regime == EL10) {
+		if (row_pie(row)) {
+			write_sysreg_s(row_pir(row->pir), SYS_PIR_EL12);
+			write_sysreg_s(row_pir(row->pire0), SYS_PIRE0_EL12);
+		}
+		if (row_poe(row))
+			write_sysreg_s(row_por(row->por), SYS_POR_EL12);
+		write_sysreg_s(row->tcr2, SYS_TCR2_EL12);
+		hcrx = read_sysreg_s(SYS_HCRX_EL2) & ~HCRX_EL2_TCR2En;
+		write_sysreg_s(hcrx | (row->no_tcr2en ? 0 : HCRX_EL2_TCR2En), SYS_HCRX_EL2);
+	} else {
+		if (row_pie(row)) {
+			write_sysreg_s(row_pir(row->pir) | PIE_RWX, SYS_PIR_EL1);
+			write_sysreg_s(row_pir(row->pire0), SYS_PIRE0_EL1);
+		}
+		if (row_poe(row))
+			write_sysreg_s(row_por(row->por) | POE_RWX, SYS_POR_EL1);
+		isb();
+		write_sysreg_s(row->tcr2, SYS_TCR2_EL1);
+	}
+	isb();
 }
 
 /* The regime of an L2, or L1's own in the range that it has no other use for. */
@@ -1076,6 +1209,8 @@ static void l1_main(u64 index, u64 regime)
 	GUEST_SYNC(SYNC_BUILT);
 
 	l1_set_regs(row, &s2);
+	if (row->tcr2)
+		l1_set_tcr2(row);
 	for (i = 0; i < ARRAY_SIZE(at_ops); i++)
 		if (row_runs(row, &at_ops[i]))
 			l1_execute(row, &at_ops[i], &results[i]);
