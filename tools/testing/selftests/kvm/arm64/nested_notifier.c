@@ -9,13 +9,16 @@
  * there can be one. In the second half of the rows the memory holds L1's stage-2 tables. In the
  * last rows L2 runs on while a second host thread does it again and again.
  *
- * Seen to fail: with kvm_nested_s2_unmap() doing nothing (tried: rows with mmap(), fork(), a huge
- * page, guest_memfd, a read-only slot, L1's table, and a running L2); with io_mem_abort() given the
- * nested IPA; with kvm_nested_s2_map() not asking whether a notifier ran since the walk ("L2 runs:
- * mmap(MAP_FIXED) of L1's table", on two CPUs, not each time within 8 seconds).
+ * Seen to fail: with kvm_nested_s2_unmap() doing nothing, for notifiers or for memslots (tried:
+ * rows with mmap(), fork(), a huge page, guest_memfd, a read-only slot, L1's table; all of "L2
+ * runs", but for mprotect() and mremap(), which bring back the same page); with io_mem_abort()
+ * given the nested IPA; with kvm_nested_s2_map() not asking whether a notifier ran since the walk
+ * ("L2 runs: mmap(MAP_FIXED) of L1's table", on two CPUs, not each time within 8 seconds).
  *
  * Locking: the rows are sequential, but for "L2 runs". There, the thread that changes memory
  * publishes a generation after each change (release), L2 samples it before it reads (acquire).
+ * Where the vCPU's thread accesses the memory for L2, that and the other thread's look at it
+ * exclude each other (stand_in_lock).
  */
 #include <fcntl.h>
 #include <linux/falloc.h>
@@ -72,6 +75,9 @@
  */
 #define RUN_NS		250000000UL
 #define RUN_CHANGES	10
+/* How long KSM may take to merge two pages, and how often it does. */
+#define KSM_NS		3000000000UL
+#define KSM_CHANGES	3
 
 enum backing {
 	ANON,		/* anonymous memory, small pages unless the row says otherwise */
@@ -165,6 +171,74 @@ static void l2_reader(struct l2_access *access)
 		__GUEST_ASSERT(value >= generation && value <= after + 1,
 			       "value 0x%lx, generation 0x%lx, then 0x%lx", value, generation,
 			       after);
+		WRITE_ONCE(shared.rounds, shared.rounds + 1);
+	}
+	GUEST_SYNC(NESTED_SYNC_ACCESS);
+}
+
+/*
+ * Contents that are lost on the way from one value to the next, in steps that are published: the
+ * value is there; it may be lost; it is; there may be the next one.
+ */
+enum step {
+	STEP_THERE,
+	STEP_GOES,
+	STEP_LOST,
+	STEP_COMES,
+	NR_STEPS
+};
+
+static bool may_be_read(u64 generation, u64 value)
+{
+	u64 there = generation & ~(NR_STEPS - 1UL);
+
+	switch (generation % NR_STEPS) {
+	case STEP_THERE:
+		return value == there;
+	case STEP_GOES:
+		return value == there || !value;
+	case STEP_LOST:
+		return !value;
+	default:
+		return value == there + NR_STEPS || !value;
+	}
+}
+
+static void l2_lost_reader(struct l2_access *access)
+{
+	u64 generation, after, value;
+
+	while (!READ_ONCE(shared.stop)) {
+		/* Pairs with the release in publish(). */
+		generation = smp_load_acquire(&shared.generation);
+		value = READ_ONCE(*(u64 *)access->va);
+		dmb(ish);
+		after = READ_ONCE(shared.generation);
+		__GUEST_ASSERT(generation == after ? may_be_read(generation, value) :
+			       !value || (value + NR_STEPS > generation &&
+					  value < after + NR_STEPS),
+			       "value 0x%lx, generation 0x%lx, then 0x%lx", value, generation,
+			       after);
+		WRITE_ONCE(shared.rounds, shared.rounds + 1);
+	}
+	GUEST_SYNC(NESTED_SYNC_ACCESS);
+}
+
+/* Two pages, at @access->va and ->value. They differ while the generation is odd. */
+static void l2_twins(struct l2_access *access)
+{
+	u64 *a = (u64 *)access->va, *b = (u64 *)access->value, now, last = 0;
+
+	while (!READ_ONCE(shared.stop)) {
+		now = READ_ONCE(shared.generation);
+		if (now != last) {
+			last = now;
+			WRITE_ONCE(*a, now & 1 ? now : WRITTEN);
+			/* Pairs with the acquire in step_ksm(). */
+			smp_store_release(&shared.count, now);
+		}
+		GUEST_ASSERT_EQ(READ_ONCE(*a), last & 1 ? last : WRITTEN);
+		GUEST_ASSERT_EQ(READ_ONCE(*b), WRITTEN);
 		WRITE_ONCE(shared.rounds, shared.rounds + 1);
 	}
 	GUEST_SYNC(NESTED_SYNC_ACCESS);
@@ -279,6 +353,12 @@ static void advise(unsigned int n, int advice)
 		    __KVM_SYSCALL_ERROR("madvise", -1));
 }
 
+static void punch_page(void)
+{
+	TEST_ASSERT(!fallocate(t.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, PAGE * t.page,
+			       t.page), __KVM_SYSCALL_ERROR("fallocate", -1));
+}
+
 /* Move a page of the mapping; a @to of NULL is any address that is free. */
 static void *move(void *from, void *to)
 {
@@ -390,8 +470,7 @@ static const char *run_map_over(void)
 static const char *run_punch_file(void)
 {
 	CHECK(reads(PAGE, OLD(PAGE)) && writes(PAGE, WRITTEN));
-	TEST_ASSERT(!fallocate(t.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, PAGE * t.page,
-			       t.page), __KVM_SYSCALL_ERROR("fallocate", -1));
+	punch_page();
 	CHECK(reads(PAGE, 0));
 	*word(t.hva, PAGE) = NEW(PAGE);
 	CHECK(reads(PAGE, NEW(PAGE)));
@@ -683,8 +762,7 @@ static const char *run_gmem(void)
 {
 	CHECK(reads(PAGE, OLD(PAGE)) && writes(PAGE, WRITTEN));
 	CHECK(nested_check("host reads", *word(t.hva, PAGE), WRITTEN, ~0UL));
-	TEST_ASSERT(!fallocate(t.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, PAGE * t.page,
-			       t.page), __KVM_SYSCALL_ERROR("fallocate", -1));
+	punch_page();
 	CHECK(reads(PAGE, 0));
 	*word(t.hva, PAGE) = NEW(PAGE);
 	CHECK(reads(PAGE, NEW(PAGE)));
@@ -929,6 +1007,14 @@ static const char *run_table_slot_delete(void)
 
 static struct shared *area;	/* the host side's pointer to the guest's "shared" */
 
+static u64 now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000UL + ts.tv_nsec;
+}
+
 /* From now on nothing older may be read. */
 static void publish(u64 generation)
 {
@@ -968,6 +1054,55 @@ static void change_table(u64 generation)
 	*word(t.alias, old + old_data) = POISON;
 	fill_table(t.alias, old + FAR_TABLE, TRAP, S2_ATTR_DEFAULT);
 	old_data = data;
+	publish(generation);
+}
+
+/* Until L2 has done something after now. */
+static void wait_round(void)
+{
+	u64 rounds = READ_ONCE(area->rounds);
+
+	while (READ_ONCE(area->rounds) == rounds && !READ_ONCE(area->stop))
+		sched_yield();
+}
+
+/* Contents are lost, then there are new ones. */
+static void change_contents(u64 generation, void (*lose)(void))
+{
+	u64 next = generation * NR_STEPS, was = next - NR_STEPS;
+
+	publish(was + STEP_GOES);
+	lose();
+	publish(was + STEP_LOST);
+	wait_round();
+	publish(was + STEP_COMES);
+	*word(t.hva, PAGE) = next;
+	publish(next);
+}
+
+static void lose_page(void)
+{
+	advise(PAGE, MADV_DONTNEED);
+}
+
+static void change_dontneed(u64 generation)
+{
+	change_contents(generation, lose_page);
+}
+
+static void change_punch(u64 generation)
+{
+	change_contents(generation, punch_page);
+}
+
+/* What L2 reads while the slot is at the other place is not from memory. */
+static void change_slot_move(u64 generation)
+{
+	set_slot(TEST_GPA + MOVED, t.size, 0, t.hva);
+	*word(t.hva, PAGE) = POISON;
+	wait_round();
+	*word(t.hva, PAGE) = generation;
+	set_slot(TEST_GPA, t.size, 0, t.hva);
 	publish(generation);
 }
 
@@ -1019,110 +1154,257 @@ static void change_mremap(u64 generation)
 	move(move(page, NULL), page);
 }
 
+/*
+ * While it is read-only or away, L2's stores are the vCPU thread's: nobody else changes memory.
+ * @stood_in is what it has then.
+ */
+static pthread_mutex_t stand_in_lock = PTHREAD_MUTEX_INITIALIZER;
+static u64 stood_in;
+
+static void check_stood_in(bool first)
+{
+	u64 now;
+
+	pthread_mutex_lock(&stand_in_lock);
+	now = *word(t.hva, PAGE);
+	if (first)
+		stood_in = now;
+	CHECK(nested_check("memory behind a read-only slot", now, stood_in, ~0UL));
+	pthread_mutex_unlock(&stand_in_lock);
+}
+
+static void change_slot_readonly(u64 generation)
+{
+	set_slot(TEST_GPA, 0, 0, t.hva);
+	check_stood_in(true);
+	set_slot(TEST_GPA, t.size, KVM_MEM_READONLY, t.hva);
+	wait_round();
+	wait_round();
+	check_stood_in(false);
+	set_slot(TEST_GPA, 0, 0, t.hva);
+	check_stood_in(false);
+	set_slot(TEST_GPA, t.size, 0, t.hva);
+}
+
+/* The page frame of page @n; 0 if we are not to know. */
+static u64 frame(unsigned int n)
+{
+	int fd = open("/proc/self/pagemap", O_RDONLY);
+	u64 entry = 0;
+
+	if (fd < 0 || pread(fd, &entry, sizeof(entry),
+			    (u64)word(t.hva, n) / t.page * sizeof(entry)) != sizeof(entry))
+		entry = 0;
+	if (fd >= 0)
+		close(fd);
+	return entry & GENMASK(54, 0);
+}
+
+/* L2 writes, and has written when this returns. */
+static void step_ksm(u64 generation)
+{
+	publish(generation);
+	/* Pairs with the release in l2_twins(). */
+	while (smp_load_acquire(&area->count) != generation && !READ_ONCE(area->stop))
+		sched_yield();
+}
+
+/* L2 breaks up two pages that are one, and makes them the same again. */
+static void change_ksm(u64 generation)
+{
+	u64 end = now_ns() + KSM_NS;
+
+	while (frame(PAGE) != frame(OTHER) && !READ_ONCE(area->stop)) {
+		CHECK(now_ns() < end);
+		usleep(10000);
+	}
+	step_ksm(2 * generation - 1);
+	if (READ_ONCE(area->stop))
+		return;
+	CHECK(nested_check("host reads", *word(t.hva, PAGE), 2 * generation - 1, ~0UL));
+	CHECK(nested_check("host reads", *word(t.hva, OTHER), WRITTEN, ~0UL));
+	step_ksm(2 * generation);
+}
+
 static void change_huge(u64 generation)
 {
 	collapse();
 	advise(OTHER, MADV_DONTNEED);
 }
 
-static u64 now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000UL + ts.tv_nsec;
-}
+/* What there is to be done at exits while L2 runs. */
+enum exits {
+	EXITS_NONE,		/* there is none */
+	EXITS_RETRY,		/* memory is inaccessible for a moment */
+	EXITS_GENERATION,	/* loads give the generation, there is no store */
+	EXITS_STAND_IN,		/* the vCPU's thread does it in memory */
+};
 
 static void *change_thread(void *arg)
 {
 	void (*change)(u64 generation) = arg;
+	unsigned int changes = change == change_ksm ? KSM_CHANGES : RUN_CHANGES;
 	const char *env = getenv("NESTED_SECONDS");
 	u64 ns = env ? atoi_positive("NESTED_SECONDS", env) * 1000000000UL : RUN_NS;
-	u64 end = now_ns() + ns, generation, rounds;
+	u64 end = now_ns() + ns, generation;
 
-	for (generation = 1; now_ns() < end || generation <= RUN_CHANGES; generation++) {
-		rounds = READ_ONCE(area->rounds);
+	for (generation = 1; now_ns() < end || generation <= changes; generation++) {
 		change(generation);
-		while (READ_ONCE(area->rounds) == rounds && !READ_ONCE(area->stop))
-			sched_yield();
+		wait_round();
 	}
 	ksft_print_msg("%lu changes, %lu rounds of L2\n", generation - 1, area->rounds);
 	WRITE_ONCE(area->stop, 1);
 	return NULL;
 }
 
-/* Go on where the memory was not there for a moment. */
-static void run_vcpu_through(bool counts)
+/* L2's access of PAGE, which is none of memory at the moment. */
+static void answer_mmio(enum exits exits)
 {
 	struct kvm_run *run = t.vcpu->run;
+	u64 value = READ_ONCE(area->generation);
+
+	CHECK(nested_check("MMIO address", run->mmio.phys_addr, TEST_GPA + PAGE * t.page + OFFSET,
+			   ~0UL));
+	CHECK(exits == EXITS_STAND_IN || !run->mmio.is_write);
+	if (exits == EXITS_GENERATION) {
+		memcpy(run->mmio.data, &value, sizeof(value));
+		return;
+	}
+
+	pthread_mutex_lock(&stand_in_lock);
+	if (run->mmio.is_write) {
+		memcpy(&stood_in, run->mmio.data, sizeof(stood_in));
+		*word(t.hva, PAGE) = stood_in;
+	} else {
+		memcpy(run->mmio.data, word(t.hva, PAGE), sizeof(u64));
+	}
+	pthread_mutex_unlock(&stand_in_lock);
+}
+
+/* Go on where the memory was not there for a moment. */
+static void run_vcpu_through(enum exits exits)
+{
 	enum nested_access out;
-	u64 value;
 
 	for (;;) {
 		out = nested_access_run(t.vcpu, &t.uc);
 		if (out == NESTED_ACCESS_DONE)
 			return;
-		if (out == NESTED_ACCESS_EFAULT && counts) {
+		if (exits == EXITS_NONE || exits == EXITS_RETRY) {
+			CHECK(is_outcome(out, exits == EXITS_RETRY ? NESTED_ACCESS_EFAULT :
+								     NESTED_ACCESS_DONE));
 			sched_yield();
 			continue;
 		}
-		CHECK(is_outcome(out, NESTED_ACCESS_MMIO) && !counts);
-		CHECK(nested_check("MMIO address", run->mmio.phys_addr,
-				   TEST_GPA + PAGE * t.page + OFFSET, ~0UL));
-		value = READ_ONCE(area->generation);
-		memcpy(run->mmio.data, &value, sizeof(value));
+		CHECK(is_outcome(out, NESTED_ACCESS_MMIO));
+		answer_mmio(exits);
 	}
 }
 
-static const char *run_changes(void (*change)(u64 generation), bool counts)
+static void run_changes(void (*change)(u64 generation), enum exits exits)
 {
 	pthread_t thread;
 
 	area = addr_gva2hva(t.vm, (gva_t)&shared);
-	*word(t.hva, PAGE) = 0;
-	*t.access = (struct l2_access) { .va = l2_va(PAGE) };
+	*t.access = (struct l2_access) { .va = l2_va(PAGE), .value = l2_va(OTHER) };
 	TEST_ASSERT(!pthread_create(&thread, NULL, change_thread, change), "pthread_create()");
-	run_vcpu_through(counts);
+	run_vcpu_through(exits);
 	WRITE_ONCE(area->stop, 1);
 	pthread_join(thread, NULL);
-	if (counts)
-		CHECK(nested_check("counter", *word(t.hva, PAGE), area->count, ~0UL));
+}
+
+/* L2 reads what it has not written. */
+static const char *run_reads(void (*change)(u64 generation), enum exits exits)
+{
+	*word(t.hva, PAGE) = 0;
+	run_changes(change, exits);
+	return NULL;
+}
+
+/* L2 counts. */
+static const char *run_counts(void (*change)(u64 generation), enum exits exits)
+{
+	*word(t.hva, PAGE) = 0;
+	run_changes(change, exits);
+	CHECK(nested_check("counter", *word(t.hva, PAGE), area->count, ~0UL));
 	return NULL;
 }
 
 static const char *run_running_map_over(void)
 {
-	return run_changes(change_map_over, false);
+	return run_reads(change_map_over, EXITS_NONE);
 }
 
 static const char *run_running_table(void)
 {
-	return run_changes(change_table, false);
+	return run_reads(change_table, EXITS_NONE);
 }
 
 static const char *run_running_slot(void)
 {
-	return run_changes(change_slot, false);
+	return run_reads(change_slot, EXITS_GENERATION);
 }
 
 static const char *run_running_fork(void)
 {
-	return run_changes(change_fork, true);
+	return run_counts(change_fork, EXITS_NONE);
 }
 
 static const char *run_running_protect(void)
 {
-	return run_changes(change_protect, true);
+	return run_counts(change_protect, EXITS_RETRY);
 }
 
 static const char *run_running_mremap(void)
 {
-	return run_changes(change_mremap, true);
+	return run_counts(change_mremap, EXITS_RETRY);
+}
+
+static const char *run_running_dontneed(void)
+{
+	return run_reads(change_dontneed, EXITS_NONE);
+}
+
+static const char *run_running_gmem(void)
+{
+	return run_reads(change_punch, EXITS_NONE);
+}
+
+static const char *run_running_slot_move(void)
+{
+	return run_reads(change_slot_move, EXITS_GENERATION);
+}
+
+static const char *run_running_slot_readonly(void)
+{
+	return run_counts(change_slot_readonly, EXITS_STAND_IN);
+}
+
+static const char *run_running_ksm(void)
+{
+	unsigned long was = file_number(KSM "run");
+
+	if (access(KSM "run", W_OK))
+		return "no KSM in this kernel, or no right to start it";
+	if (!frame(PAGE))
+		return "no right to see page frames (/proc/self/pagemap)";
+	memset(t.hva + PAGE * t.page, 0x5a, t.page);
+	memset(t.hva + OTHER * t.page, 0x5a, t.page);
+	*word(t.hva, PAGE) = WRITTEN;
+	*word(t.hva, OTHER) = WRITTEN;
+	advise(PAGE, MADV_MERGEABLE);
+	advise(OTHER, MADV_MERGEABLE);
+	CHECK(set_number(KSM "pages_to_scan", 1000) && set_number(KSM "sleep_millisecs", 10));
+	CHECK(set_number(KSM "run", 1));
+	run_changes(change_ksm, EXITS_NONE);
+	set_number(KSM "run", was);
+	CHECK(area->count >= 2 * KSM_CHANGES);
+	return NULL;
 }
 
 static const char *run_running_huge(void)
 {
-	return collapse() ?: run_changes(change_huge, true);
+	return collapse() ?: run_counts(change_huge, EXITS_NONE);
 }
 
 static const struct row rows[] = {
@@ -1181,8 +1463,16 @@ static const struct row rows[] = {
 	  NEED_BLOCK },
 	{ "L2 runs: mmap(MAP_FIXED) of L1's table", run_running_table, l2_reader, FILE_SHARED,
 	  NEED_FAR_TABLE },
+	{ "L2 runs: MADV_DONTNEED", run_running_dontneed, l2_lost_reader },
+	{ "L2 runs: MADV_DONTNEED, L1 block", run_running_dontneed, l2_lost_reader,
+	  .need = NEED_BLOCK },
+	{ "L2 runs: guest_memfd, fallocate(PUNCH_HOLE)", run_running_gmem, l2_lost_reader, GMEM },
 	{ "L2 runs: memslot deleted, back with other memory", run_running_slot, l2_reader,
 	  FILE_SHARED },
+	{ "L2 runs: memslot moved, and back", run_running_slot_move, l2_reader },
+	{ "L2 runs and writes: memslot becomes read-only, and writable again",
+	  run_running_slot_readonly, l2_counter },
+	{ "L2 runs and writes: KSM merges two pages", run_running_ksm, l2_twins },
 	{ "L2 runs and writes: fork()", run_running_fork, l2_counter },
 	{ "L2 runs and writes: mprotect()", run_running_protect, l2_counter },
 	{ "L2 runs and writes: mremap()", run_running_mremap, l2_counter },
