@@ -2,24 +2,35 @@
 /*
  * nested_restore - a VM is saved while a vCPU is in L2, and goes on as a new VM
  *
- * The host side stops the guest where the row says, reads all registers (KVM_GET_REG_LIST), makes a
- * new VM with a copy of the memory, sets the registers in the order of the list, and throws the old
- * VM away. The guest goes on there. This happens several times in a row. Nothing else is restored:
- * no interrupt is in use, so that the GIC's state is that after reset.
+ * The host side stops the guest where the row says, reads all registers (KVM_GET_REG_LIST) and the
+ * state of the GIC (KVM_DEV_ARM_VGIC_GRP_*), makes a new VM with a copy of the memory, sets the
+ * registers in the order of the list, and the GIC's, and throws the old VM away. The guest goes on
+ * there. This happens several times in a row.
  *
  * An L2 that is continued on the canonical table instead of its own stage 2 fetches from a hole;
- * what it reads as data has, at the same address of L1's physical memory, another value.
+ * what it reads as data has, at the same address of L1's physical memory, another value. Interrupts
+ * are pending or active while the guest moves: those that L1 gives to L2 by its list registers, and
+ * those of L1. Counters go on from where they were, with L1's CNTVOFF_EL2, and so do timers.
  *
- * Seen to fail: with a vCPU that keeps the canonical table when it is first loaded in L2.
+ * The ITS, and LPIs, are not used.
+ *
+ * Seen to fail: with a vCPU that keeps the canonical table when it is first loaded in L2; with L1's
+ * CNTVOFF_EL2 getting into the VM's counter (timers); with any of these left out of the copy: a
+ * list register, ICH_{VMCR,HCR,AP1R0}_EL2, ICC_AP1R0_EL1, GICD_{ISENABLER,ISPENDR,ISACTIVER,
+ * ICFGR,IPRIORITYR}, the levels of lines, TTBR1_EL1, PAR_EL1, TPIDR_ELx,
+ * CONTEXTIDR_EL1.
  *
  * No locking: one vCPU runs at a time.
  */
 #include "kselftest.h"
 #include "kvm_util.h"
+#include "gic.h"
+#include "gic_v3.h"
 #include "nested.h"
 #include "processor.h"
 #include "test_util.h"
 #include "ucall.h"
+#include "vgic.h"
 
 #include <asm/sysreg.h>
 
@@ -47,17 +58,48 @@
 
 #define SYNC_STOP		2
 
+/* Interrupts that L1 makes up for L2, and their priorities; the first one is the most urgent. */
+#define VIRQ_A			40
+#define VIRQ_B			41
+#define PRIO_A			0x20UL
+#define PRIO_B			0x40UL
+#define LR_PENDING(virq, prio)	(BIT(62) | BIT(60) | (prio) << 48 | (virq))
+#define LR_STATE		GENMASK(63, 62)
+#define ICH_HCR_EN		BIT(0)
+/* Those of L1. */
+#define SPI_LEVEL		34
+#define SPI_EDGE		36
+#define PPI_VTIMER		27
+#define NR_IRQS			64	/* of the library's GIC */
+
+/* L2's virtual counter is so much ahead. */
+#define VOFFSET			BIT(40)
+#define FAR_CVAL		BIT(60)
+#define TIMER_CTL		3	/* ENABLE, IMASK */
+#define TIMER_ENABLE		1
+#define TIMER_ISTATUS		BIT(2)
+/* CNTHCTL_EL2 with E2H: EL1 and EL0 may do everything. */
+#define CNTHCTL_ENABLES		(GENMASK(11, 8) | GENMASK(1, 0))
+/* So much time has not passed; VOFFSET is more. */
+#define COUNTER_SLACK_S		600
+
 struct restore_row {
 	const char *desc;
 	void *l1;
 	void *l1_second;	/* of vCPU 1, if there is one */
 	u64 arg;
+	bool gic;		/* is needed */
+	void (*at_stop)(struct kvm_vm *vm, unsigned int stop);
 };
 
 static void l1_in_l2(struct l2_vcpu *l2, u64 arg);
 static void l1_in_stub(struct l2_vcpu *l2, u64 pstate);
 static void l1_itself(struct l2_vcpu *l2, u64 hcr_clear);
 static void l1_vncr(struct l2_vcpu *l2, u64 arg);
+static void l1_virqs(struct l2_vcpu *l2, u64 arg);
+static void l1_spis(struct l2_vcpu *l2, u64 arg);
+static void l1_timers(struct l2_vcpu *l2, u64 arg);
+static void raise_spis(struct kvm_vm *vm, unsigned int stop);
 
 static const struct restore_row rows[] = {
 	{ .desc = "in L1", .l1 = l1_itself },
@@ -68,6 +110,10 @@ static const struct restore_row rows[] = {
 	{ .desc = "in L2 with VNCR_EL2", .l1 = l1_vncr },
 	{ .desc = "vCPU 0 in L2, vCPU 1 in L1", .l1 = l1_in_l2, .l1_second = l1_itself },
 	{ .desc = "vCPU 0 in L1, vCPU 1 in L2", .l1 = l1_itself, .l1_second = l1_in_l2 },
+	{ .desc = "in L2, interrupts in list registers", .l1 = l1_virqs, .gic = true },
+	{ .desc = "in L2, then in L1, interrupts of L1", .l1 = l1_spis, .gic = true,
+	  .at_stop = raise_spis },
+	{ .desc = "in L2, timers of L1 and L2", .l1 = l1_timers, .gic = true },
 };
 
 static struct nested_mem probe_mem = {
@@ -80,16 +126,172 @@ static struct nested_mem decoy_mem = {
 
 /* L2 */
 
+/* Registers that L1 has another value in, or no use for. TTBR1_EL1 is not walked (EPD1). */
+#define REG_ACCESSORS(reg)						\
+	static u64 l2_get_##reg(void) { return read_sysreg_s(SYS_##reg); }	\
+	static void l2_set_##reg(u64 val) { write_sysreg_s(val, SYS_##reg); }
+REG_ACCESSORS(TTBR1_EL1)
+REG_ACCESSORS(CONTEXTIDR_EL1)
+REG_ACCESSORS(TPIDR_EL1)
+REG_ACCESSORS(TPIDR_EL0)
+REG_ACCESSORS(TPIDRRO_EL0)
+REG_ACCESSORS(CNTKCTL_EL1)
+REG_ACCESSORS(AFSR0_EL1)
+REG_ACCESSORS(AMAIR_EL1)
+
+#define REG(reg, b)							\
+	{ .name = #reg, .base = b, .get = l2_get_##reg, .set = l2_set_##reg }
+
+static const struct l2_reg {
+	const char *name;
+	u64 base;
+	u64 (*get)(void);
+	void (*set)(u64 val);
+} l2_regs[] = {
+	REG(TTBR1_EL1, 0x12345000),
+	REG(CONTEXTIDR_EL1, 0x55aa0000),
+	REG(TPIDR_EL1, ~0x1000UL),
+	REG(TPIDR_EL0, ~0x2000UL),
+	REG(TPIDRRO_EL0, ~0x3000UL),
+	REG(CNTKCTL_EL1, 0),
+	REG(AFSR0_EL1, 0),
+	REG(AMAIR_EL1, 0),
+};
+
+/* Not all of them need to have all bits: keep what they have. */
+static void l2_set_regs(u64 val, u64 *regs)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(l2_regs); i++)
+		l2_regs[i].set(l2_regs[i].base + val);
+	isb();
+	for (i = 0; i < ARRAY_SIZE(l2_regs); i++)
+		regs[i] = l2_regs[i].get();
+}
+
+static void l2_check_regs(const u64 *regs)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(l2_regs); i++)
+		__GUEST_ASSERT(l2_regs[i].get() == regs[i], "%s: 0x%lx, not 0x%lx",
+			       l2_regs[i].name, l2_regs[i].get(), regs[i]);
+}
+
+static u64 l2_at(const void *va)
+{
+	write_sysreg_s((u64)va, OP_AT_S1E1R);
+	isb();
+	return read_sysreg(par_el1);
+}
+
 static void l2_probe(u64 id)
 {
-	u64 *probe = (u64 *)PROBE_VA + id, i;
+	u64 *probe = (u64 *)PROBE_VA + id, regs[ARRAY_SIZE(l2_regs)], par, i;
 
 	for (i = 0; i < ROUNDS; i++) {
 		GUEST_ASSERT_EQ(READ_ONCE(*probe), RIGHT + i);
+		l2_set_regs(16 * i + id, regs);
+		par = l2_at(probe);
+		GUEST_ASSERT_EQ(par & (SYS_PAR_EL1_PA | SYS_PAR_EL1_F), PROBE_IPA);
 		GUEST_SYNC(SYNC_STOP);
+		GUEST_ASSERT_EQ(read_sysreg(par_el1), par);
+		l2_check_regs(regs);
 		GUEST_ASSERT_EQ(READ_ONCE(*probe), RIGHT + i);
 		WRITE_ONCE(*probe, RIGHT + i + 1);
 	}
+}
+
+static bool l2_irq_is_pending(void)
+{
+	return read_sysreg(isr_el1) & BIT(7);
+}
+
+/* Two interrupts are pending, one is active and the other one pending, one is pending. */
+static void l2_virqs(u64 arg)
+{
+	GUEST_SYNC(SYNC_STOP);
+	GUEST_ASSERT(l2_irq_is_pending());
+	GUEST_ASSERT_EQ(read_sysreg_s(SYS_ICC_IAR1_EL1), VIRQ_A);
+	dsb(sy);
+	GUEST_ASSERT_EQ(read_sysreg_s(SYS_ICC_RPR_EL1), PRIO_A);
+	GUEST_SYNC(SYNC_STOP);
+	GUEST_ASSERT_EQ(read_sysreg_s(SYS_ICC_RPR_EL1), PRIO_A);
+	GUEST_ASSERT(!l2_irq_is_pending());
+	GUEST_ASSERT_EQ(read_sysreg_s(SYS_ICC_IAR1_EL1), IAR_SPURIOUS);
+	write_sysreg_s(VIRQ_A, SYS_ICC_EOIR1_EL1);
+	isb();
+	GUEST_ASSERT_EQ(read_sysreg_s(SYS_ICC_RPR_EL1), 0xff);
+	GUEST_SYNC(SYNC_STOP);
+	GUEST_ASSERT(l2_irq_is_pending());
+	GUEST_ASSERT_EQ(read_sysreg_s(SYS_ICC_IAR1_EL1), VIRQ_B);
+	write_sysreg_s(VIRQ_B, SYS_ICC_EOIR1_EL1);
+	isb();
+}
+
+/* L1's interrupts are not L2's. */
+static void l2_spis(u64 arg)
+{
+	GUEST_SYNC(SYNC_STOP);
+	GUEST_ASSERT(!l2_irq_is_pending());
+}
+
+struct l2_time {
+	u64 vct;
+	u64 pct;
+};
+
+static struct l2_time l2_time(void)
+{
+	struct l2_time now;
+
+	isb();
+	now.vct = read_sysreg_s(SYS_CNTVCT_EL0);
+	isb();
+	now.pct = read_sysreg_s(SYS_CNTPCT_EL0);
+	isb();
+	return now;
+}
+
+/* Not backward, and not far. */
+static void l2_check_time(const char *what, u64 from, u64 to)
+{
+	u64 slack = COUNTER_SLACK_S * read_sysreg(cntfrq_el0);
+
+	__GUEST_ASSERT(to - from < slack, "%s: 0x%lx, then 0x%lx", what, from, to);
+}
+
+static void l2_timers(u64 arg)
+{
+	struct l2_time was, now;
+	u64 i;
+
+	write_sysreg_s(FAR_CVAL + 1, SYS_CNTV_CVAL_EL0);
+	write_sysreg_s(TIMER_CTL, SYS_CNTV_CTL_EL0);
+	write_sysreg_s(FAR_CVAL + 2, SYS_CNTP_CVAL_EL0);
+	write_sysreg_s(TIMER_CTL, SYS_CNTP_CTL_EL0);
+	for (i = 0; i < ROUNDS; i++) {
+		was = l2_time();
+		GUEST_SYNC(SYNC_STOP);
+		now = l2_time();
+		l2_check_time("CNTVCT_EL0", was.vct, now.vct);
+		l2_check_time("CNTPCT_EL0", was.pct, now.pct);
+		l2_check_time("CNTVOFF_EL2", now.vct - VOFFSET, now.pct);
+		GUEST_ASSERT_EQ(read_sysreg_s(SYS_CNTV_CVAL_EL0), FAR_CVAL + 1);
+		GUEST_ASSERT_EQ(read_sysreg_s(SYS_CNTP_CVAL_EL0), FAR_CVAL + 2);
+		GUEST_ASSERT_EQ(read_sysreg_s(SYS_CNTV_CTL_EL0), TIMER_CTL);
+		GUEST_ASSERT_EQ(read_sysreg_s(SYS_CNTP_CTL_EL0), TIMER_CTL);
+	}
+
+	/* It expires after the move, or before; L1 gets it in any case, and stops it. */
+	write_sysreg_s(l2_time().vct + read_sysreg(cntfrq_el0) / 1000, SYS_CNTV_CVAL_EL0);
+	write_sysreg_s(TIMER_ENABLE, SYS_CNTV_CTL_EL0);
+	isb();
+	GUEST_SYNC(SYNC_STOP);
+	while (read_sysreg_s(SYS_CNTV_CTL_EL0) == TIMER_ENABLE ||
+	       read_sysreg_s(SYS_CNTV_CTL_EL0) == (TIMER_ENABLE | TIMER_ISTATUS))
+		;
 }
 
 /* It takes itself for a hypervisor. */
@@ -206,6 +408,93 @@ static void l1_vncr(struct l2_vcpu *l2, u64 arg)
 	GUEST_DONE();
 }
 
+/* L2 has interrupts that L1 makes up. */
+static void l1_virqs(struct l2_vcpu *l2, u64 arg)
+{
+	gic_init(GIC_V3, 1);
+	write_sysreg_s(LR_PENDING(VIRQ_A, PRIO_A), SYS_ICH_LR0_EL2);
+	write_sysreg_s(LR_PENDING(VIRQ_B, PRIO_B), SYS_ICH_LR1_EL2);
+	write_sysreg_s(ICH_VMCR_EL2_VPMR | ICH_VMCR_EL2_VENG1, SYS_ICH_VMCR_EL2);
+	write_sysreg_s(ICH_HCR_EN, SYS_ICH_HCR_EL2);
+	isb();
+	l2->pc = (u64)l2_virqs;
+	l1_run_to_end(l2);
+	GUEST_ASSERT_EQ(read_sysreg_s(SYS_ICH_LR0_EL2) & LR_STATE, 0);
+	GUEST_ASSERT_EQ(read_sysreg_s(SYS_ICH_LR1_EL2) & LR_STATE, 0);
+	GUEST_ASSERT_EQ(read_sysreg_s(SYS_ICH_AP1R0_EL2), 0);
+	GUEST_ASSERT_EQ(read_sysreg_s(SYS_ICH_HCR_EL2), ICH_HCR_EN);
+	GUEST_DONE();
+}
+
+/* The next interrupt of L1; it is active then. */
+static u32 l1_ack(void)
+{
+	u32 intid = gic_get_and_ack_irq();
+
+	if (intid != IAR_SPURIOUS)
+		GUEST_ASSERT(gic_irq_get_active(intid));
+	return intid;
+}
+
+/* See raise_spis(). */
+static void l1_spis(struct l2_vcpu *l2, u64 arg)
+{
+	gic_init(GIC_V3, 1);
+	gic_irq_set_config(SPI_LEVEL, false);
+	gic_irq_set_config(SPI_EDGE, true);
+	gic_set_priority(SPI_LEVEL, PRIO_A);
+	gic_set_priority(SPI_EDGE, PRIO_B);
+	gic_irq_enable(SPI_LEVEL);
+	gic_irq_enable(SPI_EDGE);
+	l2->pc = (u64)l2_spis;
+	l2_enter(l2);
+	GUEST_ASSERT_EQ(l2->exit.vector, VECTOR_IRQ_LOWER_64);
+	GUEST_ASSERT_EQ(l1_ack(), SPI_LEVEL);
+	GUEST_SYNC(SYNC_STOP);
+	GUEST_ASSERT(gic_irq_get_active(SPI_LEVEL));
+	GUEST_ASSERT(gic_irq_get_pending(SPI_EDGE));
+	GUEST_ASSERT_EQ(read_sysreg_s(SYS_ICC_RPR_EL1), PRIO_A);
+	GUEST_ASSERT_EQ(l1_ack(), IAR_SPURIOUS);
+	gic_set_eoi(SPI_LEVEL);
+	GUEST_ASSERT_EQ(l1_ack(), SPI_EDGE);
+	gic_set_eoi(SPI_EDGE);
+	GUEST_ASSERT_EQ(l1_ack(), IAR_SPURIOUS);
+	l1_run_to_end(l2);
+	GUEST_DONE();
+}
+
+/* L1 has all timers, too, with other values. */
+static void l1_timers(struct l2_vcpu *l2, u64 arg)
+{
+	u64 cnthctl = read_sysreg(cnthctl_el2) | CNTHCTL_ENABLES;
+
+	gic_init(GIC_V3, 1);
+	gic_irq_enable(PPI_VTIMER);
+	write_sysreg(-VOFFSET, cntvoff_el2);
+	write_sysreg(cnthctl, cnthctl_el2);
+	write_sysreg_s(FAR_CVAL + 3, SYS_CNTHP_CVAL_EL2);
+	write_sysreg_s(TIMER_CTL, SYS_CNTHP_CTL_EL2);
+	write_sysreg_s(FAR_CVAL + 4, SYS_CNTHV_CVAL_EL2);
+	write_sysreg_s(TIMER_CTL, SYS_CNTHV_CTL_EL2);
+	isb();
+	l2->pc = (u64)l2_timers;
+	l2_enter(l2);
+	GUEST_ASSERT_EQ(l2->exit.vector, VECTOR_IRQ_LOWER_64);
+	GUEST_ASSERT_EQ(l1_ack(), PPI_VTIMER);
+	GUEST_ASSERT_EQ(read_sysreg_s(SYS_CNTV_CTL_EL02), TIMER_ENABLE | TIMER_ISTATUS);
+	write_sysreg_s(0, SYS_CNTV_CTL_EL02);
+	isb();
+	gic_set_eoi(PPI_VTIMER);
+	l1_run_to_end(l2);
+	GUEST_ASSERT_EQ(read_sysreg(cntvoff_el2), -VOFFSET);
+	GUEST_ASSERT_EQ(read_sysreg(cnthctl_el2), cnthctl);
+	GUEST_ASSERT_EQ(read_sysreg_s(SYS_CNTHP_CVAL_EL2), FAR_CVAL + 3);
+	GUEST_ASSERT_EQ(read_sysreg_s(SYS_CNTHP_CTL_EL2), TIMER_CTL);
+	GUEST_ASSERT_EQ(read_sysreg_s(SYS_CNTHV_CVAL_EL2), FAR_CVAL + 4);
+	GUEST_ASSERT_EQ(read_sysreg_s(SYS_CNTHV_CTL_EL2), TIMER_CTL);
+	GUEST_DONE();
+}
+
 /* Host */
 
 #define MAX_VCPUS	2
@@ -259,6 +548,124 @@ static void copy_registers(struct kvm_vcpu *to, struct kvm_vcpu *from)
 	free(list);
 }
 
+/* At the first stop nobody has seen them yet, at the second one L1 has acknowledged one. */
+static void raise_spis(struct kvm_vm *vm, unsigned int stop)
+{
+	if (!stop) {
+		kvm_arm_irq_line(vm, SPI_LEVEL, 1);
+		kvm_arm_irq_line(vm, SPI_EDGE, 1);
+		kvm_arm_irq_line(vm, SPI_EDGE, 0);
+	} else {
+		kvm_arm_irq_line(vm, SPI_LEVEL, 0);
+	}
+}
+
+/* Registers of the GIC by their offsets, in an order that makes sense; see GICv3. */
+struct gic_regs {
+	u32 offset;
+	u32 size;		/* bytes */
+};
+
+static const struct gic_regs gicd_regs[] = {
+	{ GICD_CTLR, 4 },
+	{ GICD_IGROUPR + 4, NR_IRQS / 8 - 4 },
+	{ GICD_ICFGR + 8, NR_IRQS / 4 - 8 },
+	{ GICD_IPRIORITYR + 32, NR_IRQS - 32 },
+	{ GICD_IROUTER + 32 * 8, (NR_IRQS - 32) * 8 },
+	{ GICD_ISENABLER + 4, NR_IRQS / 8 - 4 },
+	{ GICD_ISPENDR + 4, NR_IRQS / 8 - 4 },
+	{ GICD_ISACTIVER + 4, NR_IRQS / 8 - 4 },
+};
+
+static const struct gic_regs gicr_regs[] = {
+	{ GICR_CTLR, 4 },
+	{ GICR_WAKER, 4 },
+	{ SZ_64K + GICR_IGROUPR0, 4 },
+	{ SZ_64K + GICR_ICFGR0, 8 },
+	{ SZ_64K + GICR_IPRIORITYR0, 32 },
+	{ SZ_64K + GICR_ISENABLER0, 4 },
+	{ SZ_64K + GICR_ISPENDR0, 4 },
+	{ SZ_64K + GICR_ISACTIVER0, 4 },
+};
+
+/* The CPU interface: L1's own, and what it has for L2. */
+static const u32 gicc_regs[] = {
+	SYS_ICC_SRE_EL1, SYS_ICC_CTLR_EL1, SYS_ICC_PMR_EL1, SYS_ICC_BPR0_EL1, SYS_ICC_BPR1_EL1,
+	SYS_ICC_IGRPEN0_EL1, SYS_ICC_IGRPEN1_EL1,
+	SYS_ICC_AP0R0_EL1, SYS_ICC_AP0R1_EL1, SYS_ICC_AP0R2_EL1, SYS_ICC_AP0R3_EL1,
+	SYS_ICC_AP1R0_EL1, SYS_ICC_AP1R1_EL1, SYS_ICC_AP1R2_EL1, SYS_ICC_AP1R3_EL1,
+	SYS_ICC_SRE_EL2, SYS_ICH_VTR_EL2, SYS_ICH_HCR_EL2, SYS_ICH_VMCR_EL2,
+	SYS_ICH_AP0R0_EL2, SYS_ICH_AP0R1_EL2, SYS_ICH_AP0R2_EL2, SYS_ICH_AP0R3_EL2,
+	SYS_ICH_AP1R0_EL2, SYS_ICH_AP1R1_EL2, SYS_ICH_AP1R2_EL2, SYS_ICH_AP1R3_EL2,
+	SYS_ICH_LR0_EL2, SYS_ICH_LR1_EL2, SYS_ICH_LR2_EL2, SYS_ICH_LR3_EL2,
+	SYS_ICH_LR4_EL2, SYS_ICH_LR5_EL2, SYS_ICH_LR6_EL2, SYS_ICH_LR7_EL2,
+	SYS_ICH_LR8_EL2, SYS_ICH_LR9_EL2, SYS_ICH_LR10_EL2, SYS_ICH_LR11_EL2,
+	SYS_ICH_LR12_EL2, SYS_ICH_LR13_EL2, SYS_ICH_LR14_EL2, SYS_ICH_LR15_EL2,
+};
+
+static void copy_gic_regs(int to, int from, u32 group, u64 attr, const struct gic_regs *regs,
+			  unsigned int nr)
+{
+	u32 offset, value;
+
+	for (; nr; nr--, regs++) {
+		for (offset = regs->offset; offset < regs->offset + regs->size; offset += 4) {
+			kvm_device_attr_get(from, group, attr | offset, &value);
+			kvm_device_attr_set(to, group, attr | offset, &value);
+		}
+	}
+}
+
+/* The affinity of a vCPU, as the attributes of the GIC have it. */
+static u64 gic_cpu(struct kvm_vcpu *vcpu)
+{
+	u64 mpidr = vcpu_get_reg(vcpu, KVM_ARM64_SYS_REG(SYS_MPIDR_EL1));
+
+	return (mpidr & GENMASK(23, 0)) << 32 | (mpidr & GENMASK(39, 32)) << 24;
+}
+
+static void copy_gic_cpu(int to, int from, u64 cpu)
+{
+	u64 level = (u64)VGIC_LEVEL_INFO_LINE_LEVEL << KVM_DEV_ARM_VGIC_LINE_LEVEL_INFO_SHIFT;
+	u64 value, instr;
+	unsigned int i;
+	u32 lines;
+
+	copy_gic_regs(to, from, KVM_DEV_ARM_VGIC_GRP_REDIST_REGS, cpu, gicr_regs,
+		      ARRAY_SIZE(gicr_regs));
+	kvm_device_attr_get(from, KVM_DEV_ARM_VGIC_GRP_LEVEL_INFO, cpu | level, &lines);
+	kvm_device_attr_set(to, KVM_DEV_ARM_VGIC_GRP_LEVEL_INFO, cpu | level, &lines);
+	for (i = 0; i < ARRAY_SIZE(gicc_regs); i++) {
+		/* Those of an active priority, or of a list register, that there is not. */
+		instr = gicc_regs[i] >> 5;
+		if (__kvm_device_attr_get(from, KVM_DEV_ARM_VGIC_GRP_CPU_SYSREGS, cpu | instr,
+					  &value))
+			continue;
+		kvm_device_attr_set(to, KVM_DEV_ARM_VGIC_GRP_CPU_SYSREGS, cpu | instr, &value);
+	}
+}
+
+static void copy_gic(struct restore_vm *new, const struct restore_vm *old)
+{
+	u64 level = (u64)VGIC_LEVEL_INFO_LINE_LEVEL << KVM_DEV_ARM_VGIC_LINE_LEVEL_INFO_SHIFT;
+	int to = new->vm->arch.gic_fd, from = old->vm->arch.gic_fd;
+	u64 intid;
+	unsigned int i;
+	u32 lines;
+
+	if (!old->vm->arch.has_gic)
+		return;
+
+	copy_gic_regs(to, from, KVM_DEV_ARM_VGIC_GRP_DIST_REGS, 0, gicd_regs,
+		      ARRAY_SIZE(gicd_regs));
+	for (intid = 32; intid < NR_IRQS; intid += 32) {
+		kvm_device_attr_get(from, KVM_DEV_ARM_VGIC_GRP_LEVEL_INFO, level | intid, &lines);
+		kvm_device_attr_set(to, KVM_DEV_ARM_VGIC_GRP_LEVEL_INFO, level | intid, &lines);
+	}
+	for (i = 0; i < old->nr_vcpus; i++)
+		copy_gic_cpu(to, from, gic_cpu(old->vcpus[i]));
+}
+
 /* Pages that are the same on both sides are left alone. */
 static void copy_memory(struct kvm_vm *to, struct kvm_vm *from, u32 slot)
 {
@@ -301,6 +708,7 @@ static void move_to_new_vm(struct restore_vm *v, const struct restore_row *row)
 	relocate_ucalls(new.vm, v->vm);
 	for (i = 0; i < v->nr_vcpus; i++)
 		copy_registers(new.vcpus[i], v->vcpus[i]);
+	copy_gic(&new, v);
 	kvm_vm_free(v->vm);
 	*v = new;
 }
@@ -337,6 +745,10 @@ static int run_row(unsigned int n, const char **reason)
 	bool again;
 
 	restore_vm_create(&v, row);
+	if (row->gic && !v.vm->arch.has_gic) {
+		*reason = "the host has no GICv3 for VMs";
+		return NESTED_SKIP;
+	}
 	do {
 		again = false;
 		for (i = 0; i < v.nr_vcpus; i++) {
@@ -349,6 +761,8 @@ static int run_row(unsigned int n, const char **reason)
 				return ret[i] == NESTED_SKIP ? NESTED_SKIP : NESTED_FAIL;
 		}
 		if (again) {
+			if (row->at_stop)
+				row->at_stop(v.vm, moves);
 			move_to_new_vm(&v, row);
 			moves++;
 		}
