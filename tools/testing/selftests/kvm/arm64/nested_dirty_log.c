@@ -7,14 +7,16 @@
  * collect the log makes it empty, and what is written again has to appear again, although the
  * shadow entry, and the TLB, allowed the write just before. KVM's own writes to L1's stage-2
  * tables, updates of AF and of the dirty state, are in the log too. Each row is run with each way
- * to get the log. The last row is a migration: pages in the log are copied while L2 runs, and the
- * copy is the same as the memory in the end.
+ * to get the log. The last of them is a migration: pages in the log are copied while L2 runs, and
+ * the copy is the same as the memory in the end. Then there are rows about a ring that gets full in
+ * L2: it goes on when there is room again, and nothing is lost.
  *
  * Seen to fail: with kvm_nested_s2_wp() doing nothing, or only what it does to the first shadow
  * MMU; with blocks allowed while the log is on; with entries for a load made writable; with the
  * first page of a 2 MB range marked instead of the right one; with guest_mem_cas() not marking the
- * page; ring: with memslot_is_logging() looking for the bitmap. That shadow_wp() has to flush the
- * TLB does not show under QEMU, whose TLB forgets a guest at each exit.
+ * page; ring: with memslot_is_logging() looking for the bitmap, and, when it was full, with a reset
+ * that leaves shadow entries writable. That shadow_wp() has to flush the TLB does not show under
+ * QEMU, whose TLB forgets a guest at each exit.
  *
  * Locking: a vCPU does one access at a time, on behalf of the host side. In the migration row a
  * second host thread collects the log while L2 runs.
@@ -66,6 +68,7 @@ enum need {
 	NEED_TABLE	= BIT(4),	/* page TABLE is L1's level 3 table for the slot */
 	NEED_AF		= BIT(5),	/* VTCR_EL2.HA */
 	NEED_DBM	= BIT(6),	/* VTCR_EL2.HD */
+	NEED_FULL	= BIT(7),	/* a ring of the least size, twice as many pages */
 };
 
 struct test_case {
@@ -88,6 +91,7 @@ struct vcpu_area {
 	u64 stop;
 	u64 rounds;
 	u64 page_size;
+	u64 pages;		/* that L2 accesses in a row: 0 is 1 */
 	struct l2_vcpu *l2[2];
 };
 
@@ -134,10 +138,17 @@ static void do_access(struct l2_access *access)
 		access->value = READ_ONCE(*(u64 *)access->va);
 }
 
-static void l2_code(struct l2_access *access)
+static void l2_code(struct vcpu_area *area)
 {
+	u64 n;
+
 	for (;;) {
-		do_access(access);
+		do_access(&area->access);
+		for (n = 1; n < READ_ONCE(area->pages); n++) {
+			area->access.va += area->page_size;
+			area->access.value++;
+			do_access(&area->access);
+		}
 		l2_hvc(0);
 	}
 }
@@ -574,6 +585,64 @@ static void case_migration(void)
 	CHECK(!memcmp(copy, t.hva, t.size));
 }
 
+/* L2's next exit to userspace; true if it is for the ring. */
+static bool exits_for_ring(struct ucall *uc)
+{
+	CHECK(!_vcpu_run(t.vcpu[0]));
+	if (t.vcpu[0]->run->exit_reason == KVM_EXIT_DIRTY_RING_FULL)
+		return true;
+
+	CHECK(get_ucall(t.vcpu[0], uc) == UCALL_SYNC && uc->args[1] == NESTED_SYNC_ACCESS);
+	return false;
+}
+
+static void collect_and_copy(unsigned long *all)
+{
+	unsigned int n;
+
+	collect();
+	copy_dirty();
+	for (n = 0; n < nr_pages(); n++)
+		if (test_bit(n, t.log))
+			__set_bit(n, all);
+}
+
+/*
+ * L2 writes to each page once. Where the ring gets full, the page is in it, and the write is still
+ * to be done: it has to be in the log again.
+ */
+static void case_ring_full(void)
+{
+	u64 value = 0xf1110000, first = va_of(0), entries, va;
+	unsigned long *all = bitmap_zalloc(nr_pages());
+	unsigned int n, full = 0;
+	struct ucall uc;
+
+	copy = kvm_mmap(t.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	start_log();
+	CHECK(log_is(NONE, NONE));
+	entries = t.vcpu[0]->dirty_gfns_count;
+	memcpy(copy, t.hva, t.size);
+	t.area[0]->context = CTX_A;
+	t.area[0]->pages = nr_pages();
+	t.area[0]->access = (struct l2_access) { .va = first, .value = value, .write = true };
+	while (exits_for_ring(&uc)) {
+		full++;
+		va = t.area[0]->access.va;
+		/* There is no way on without room. */
+		CHECK(exits_for_ring(&uc) && t.area[0]->access.va == va);
+		collect_and_copy(all);
+		CHECK(t.collected > entries / 2 && t.collected <= entries);
+	}
+	collect_and_copy(all);
+
+	ksft_print_msg("ring of %lu was full %u times\n", entries, full);
+	CHECK(full >= 2);
+	for (n = 0; n < nr_pages(); n++)
+		CHECK(test_bit(n, all) && *(u64 *)(t.hva + n * t.page + OFFSET) == value + n);
+	CHECK(!memcmp(copy, t.hva, t.size));
+}
+
 static const struct test_case cases[] = {
 	{ "L2 writes", case_write },
 	{ "L2 reads", case_read },
@@ -604,6 +673,31 @@ static const struct test_case cases[] = {
 	  NEED_BLOCK | NEED_THP },
 };
 
+/* For the ring alone. */
+static const struct test_case ring_cases[] = {
+	{ "it gets full while L2 writes", case_ring_full, NEED_FULL },
+	{ "it gets full while L2 writes, L1 block on a huge page", case_ring_full,
+	  NEED_FULL | NEED_BLOCK | NEED_THP },
+};
+
+#define MODE_ROWS	(NR_MODES * ARRAY_SIZE(cases))
+
+static const struct test_case *row_case(unsigned int n)
+{
+	if (n < MODE_ROWS)
+		return &cases[n % ARRAY_SIZE(cases)];
+
+	return &ring_cases[n - MODE_ROWS];
+}
+
+static enum mode row_mode(unsigned int n)
+{
+	if (n < MODE_ROWS)
+		return n / ARRAY_SIZE(cases);
+
+	return RING;
+}
+
 /* The VM */
 
 static const char *mode_missing(void)
@@ -621,10 +715,25 @@ static const char *mode_missing(void)
 	}
 }
 
-static void enable_mode(void)
+/* In bytes; KVM wants a page at least. */
+static u32 ring_size(const struct test_case *c)
+{
+	return c->need & NEED_FULL ? getpagesize() : RING_SIZE;
+}
+
+static size_t slot_size(const struct test_case *c)
+{
+	if (c->need & (NEED_THP | NEED_BLOCK))
+		return BIT(s2_level_shift(&t.geo, 2));
+	if (c->need & NEED_FULL)
+		return 2 * ring_size(c) / sizeof(struct kvm_dirty_gfn) * t.page;
+	return NR_PAGES * t.page;
+}
+
+static void enable_mode(const struct test_case *c)
 {
 	if (t.mode == RING)
-		vm_enable_dirty_ring(t.vm, RING_SIZE);
+		vm_enable_dirty_ring(t.vm, ring_size(c));
 	else if (t.mode == INITIALLY_SET)
 		vm_enable_cap(t.vm, KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2,
 			      KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | KVM_DIRTY_LOG_INITIALLY_SET);
@@ -642,6 +751,8 @@ static const char *case_missing(const struct test_case *c)
 		return "no such hardware update (ID_AA64MMFR1_EL1.HAFDBS)";
 	if ((c->need & (NEED_BLOCK | NEED_THP)) && BIT(s2_level_shift(&t.geo, 2)) > MAX_BLOCK)
 		return "a block of this granule is too large for a test";
+	if ((c->need & NEED_FULL) && slot_size(c) > MAX_BLOCK)
+		return "the smallest ring of this host is too large for a test";
 	if ((c->need & NEED_L1_BLOCK) && t.geo.page_shift != 12)
 		return "this granule has no level 1 block";
 
@@ -723,7 +834,7 @@ static void add_vcpu(unsigned int cpu, gva_t second_s2)
 	for (i = 0; i < 2; i++) {
 		gva = nested_env_add_l2(&t.env, l2_code);
 		l2 = addr_gva2hva(t.vm, gva);
-		l2->regs[0] = (u64)&vcpu_area[cpu].access;
+		l2->regs[0] = (u64)&vcpu_area[cpu];
 		if (i)
 			l2->s2 = (struct s2_mmu *)second_s2;
 		area->l2[i] = (struct l2_vcpu *)gva;
@@ -735,29 +846,30 @@ static void add_vcpu(unsigned int cpu, gva_t second_s2)
 
 static int run_row(unsigned int n, const char **reason)
 {
-	const struct test_case *c = &cases[n % ARRAY_SIZE(cases)];
+	const struct test_case *c = row_case(n);
+	unsigned int mapped;
 	gva_t second_s2;
 	unsigned int cpu;
 
-	t.mode = n / ARRAY_SIZE(cases);
+	t.mode = row_mode(n);
 	*reason = mode_missing();
 	if (*reason)
 		return NESTED_SKIP;
 
 	t.vm = vm_create(NR_VCPUS);
-	enable_mode();
+	enable_mode(c);
 	nested_vm_add_vcpus(t.vm, NR_VCPUS, l1_main, t.vcpu);
 	t.geo = s2_default_geometry();
 	t.page = BIT(t.geo.page_shift);
-	t.size = c->need & (NEED_THP | NEED_BLOCK) ? BIT(s2_level_shift(&t.geo, 2)) :
-						     NR_PAGES * t.page;
+	t.size = slot_size(c);
 	*reason = case_missing(c) ?: map_memory(c);
 	if (*reason)
 		return NESTED_SKIP;
 
 	t.log = bitmap_zalloc(nr_pages());
 	set_flags(0);
-	virt_map(t.vm, TEST_GVA, TEST_GPA, NR_PAGES * t.page / t.vm->page_size);
+	mapped = c->need & NEED_FULL ? nr_pages() : NR_PAGES;
+	virt_map(t.vm, TEST_GVA, TEST_GPA, mapped * t.page / t.vm->page_size);
 	nested_env_create(&t.env, t.vm, &t.geo);
 	nested_env_map_s1(&t.env, TEST_GVA + ALIAS, TEST_GPA + NESTED_IPA_OFFSET + ALIAS,
 			  (NR_PAGES - 1) * t.page, 0);
@@ -775,8 +887,7 @@ static const char *row_desc(unsigned int n)
 {
 	static char desc[128];
 
-	snprintf(desc, sizeof(desc), "%s: %s", mode_name[n / ARRAY_SIZE(cases)],
-		 cases[n % ARRAY_SIZE(cases)].desc);
+	snprintf(desc, sizeof(desc), "%s: %s", mode_name[row_mode(n)], row_case(n)->desc);
 	return desc;
 }
 
@@ -784,7 +895,7 @@ int main(int argc, char *argv[])
 {
 	static const struct nested_suite suite = {
 		.name = "nested_dirty_log",
-		.nr_rows = ARRAY_SIZE(cases) * NR_MODES, .desc = row_desc,
+		.nr_rows = MODE_ROWS + ARRAY_SIZE(ring_cases), .desc = row_desc,
 		.run = run_row, .timeout_s = 20,
 	};
 
