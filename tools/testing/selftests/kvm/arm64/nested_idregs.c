@@ -9,11 +9,16 @@
  *    nested_s2_geometry has what PARange means for T0SZ;
  *  - control bits of features that the VM lacks: they are RES0, whatever L1 or userspace writes.
  *    An L1 may read back what it wrote to such a bit, for FEAT_NV2 keeps the register in memory;
- *    KVM does not heed the bit, which KVM_GET_ONE_REG shows;
+ *    KVM does not heed the bit, which KVM_GET_ONE_REG shows. A VM that has the feature has the
+ *    bits, and another one loses them with it, if userspace may take it away;
  *  - relations between fields, and the rest.
  *
  * Seen to fail with: no upper limits (ID_AA64MMFR0_EL1.ECV was too high); no forced values
- * (ID_AA64DFR0_EL1.CTX_CMPs); the masks of VTCR_EL2, or of HCR_EL2, not applied.
+ * (ID_AA64DFR0_EL1.CTX_CMPs, ID_AA64MMFR4_EL1.E2H0); the masks of VTCR_EL2, or of HCR_EL2, not
+ * applied; VTCR_EL2.{HA, HD} RES0 for a VM that has the feature.
+ *
+ * Userspace cannot take FEAT_VMID16 and FEAT_S2FWB away: what becomes of their bits only shows on a
+ * host without them.
  *
  * No locking: one vCPU, and the host only acts while it does not run.
  */
@@ -46,6 +51,9 @@ struct limit {
 
 #define HIDE(r, f)	{ "hidden: " #r "." #f, SYS_##r, r##_##f##_SHIFT, 0, true }
 #define HIDE_IGN(r, f)	{ "hidden: " #r "." #f, SYS_##r, r##_##f##_SHIFT, 0, true, true }
+#define HIDE_BITS(r, s)	{ "hidden: " #r "[" #s " + 3:" #s "]", SYS_##r, s, 0, true }
+#define FORCE(r, f, v)									\
+	{ "always " #v ": " #r "." #f, SYS_##r, r##_##f##_SHIFT, r##_##f##_##v, true }
 #define CAP(r, f, v)									\
 	{ "at most " #v ": " #r "." #f, SYS_##r, r##_##f##_SHIFT, r##_##f##_##v }
 
@@ -56,9 +64,9 @@ static const struct limit limits[] = {
 	/* One security state, no granule protection, no AArch32 at any EL. */
 	HIDE(ID_AA64PFR0_EL1, RME),
 	HIDE(ID_AA64PFR0_EL1, SEL2),
-	CAP(ID_AA64PFR0_EL1, EL0, IMP),
-	CAP(ID_AA64PFR0_EL1, EL1, IMP),
-	CAP(ID_AA64PFR0_EL1, EL2, IMP),
+	FORCE(ID_AA64PFR0_EL1, EL0, IMP),
+	FORCE(ID_AA64PFR0_EL1, EL1, IMP),
+	FORCE(ID_AA64PFR0_EL1, EL2, IMP),
 	CAP(ID_AA64PFR0_EL1, EL3, IMP),
 	/* EL2 registers of these are not part of the vCPU. */
 	HIDE(ID_AA64PFR0_EL1, AMU),
@@ -69,6 +77,9 @@ static const struct limit limits[] = {
 	HIDE(ID_AA64PFR1_EL1, NMI),
 	HIDE(ID_AA64PFR1_EL1, SME),
 	HIDE(ID_AA64PFR2_EL1, GCIE),
+	/* Unallocated: nobody knows. */
+	HIDE_BITS(ID_AA64PFR1_EL1, 20),
+	HIDE_BITS(ID_AA64MMFR2_EL1, 44),
 	/* Attributes and checks of stage 2 that a merge of two stages would lose. */
 	HIDE(ID_AA64PFR1_EL1, MTE),
 	HIDE_IGN(ID_AA64PFR1_EL1, MTE_frac),
@@ -87,6 +98,12 @@ static const struct limit limits[] = {
 	CAP(ID_AA64MMFR0_EL1, PARANGE, 52),
 	CAP(ID_AA64MMFR1_EL1, HAFDBS, DBM),
 	CAP(ID_AA64MMFR2_EL1, VARange, 52),
+	/* A hint that KVM makes use of by itself. */
+	CAP(ID_AA64MMFR2_EL1, TTL, IMP),
+	/* L1 has VHE, and no way not to; its L2 may be a hypervisor with FEAT_NV2, without NV1. */
+	FORCE(ID_AA64MMFR1_EL1, VH, IMP),
+	FORCE(ID_AA64MMFR4_EL1, E2H0, NI_NV1),
+	CAP(ID_AA64MMFR4_EL1, NV_frac, NV2_ONLY),
 	/* Debug, trace and profiling. */
 	HIDE(ID_AA64DFR0_EL1, ExtTrcBuff),
 	HIDE(ID_AA64DFR0_EL1, BRBE),
@@ -131,6 +148,11 @@ static const struct lower lowers[] = {
 	LOWER(ID_AA64MMFR1_EL1, HAFDBS, NI, .vtcr = VTCR_EL2_HA | VTCR_EL2_HD),
 	LOWER(ID_AA64MMFR2_EL1, ST, 39),
 	LOWER(ID_AA64MMFR2_EL1, CnP, NI),
+	LOWER(ID_AA64MMFR2_EL1, VARange, 48),
+	LOWER(ID_AA64MMFR2_EL1, TTL, NI),
+	LOWER(ID_AA64MMFR4_EL1, NV_frac, NV_NV2),
+	LOWER(ID_AA64PFR0_EL1, EL3, NI),
+	LOWER(ID_AA64DFR0_EL1, DebugVer, IMP),
 };
 
 /* Bits that are RES0 unless a field of an ID register has at least a value. */
@@ -165,6 +187,7 @@ static const struct res0 res0s[] = {
 	RES0(HCR_EL2, HCR_EL2_ATA, ID_AA64PFR1_EL1, MTE, 2),
 	RES0(HCR_EL2, HCR_EL2_TWEDEL | HCR_EL2_TWEDEn, ID_AA64MMFR1_EL1, TWED, 1),
 	RES0(HCR_EL2, HCR_EL2_GPF, ID_AA64PFR0_EL1, RME, 1),
+	RES0(HCR_EL2, HCR_EL2_NV2 | HCR_EL2_NV, ID_AA64MMFR4_EL1, NV_frac, 1),
 	RES0(HCRX_EL2, HCRX_EL2_EnAS0 | HCRX_EL2_EnALS | HCRX_EL2_EnASR, ID_AA64ISAR1_EL1, LS64, 1),
 	RES0(HCRX_EL2, HCRX_EL2_SMPME, ID_AA64PFR1_EL1, SME, 1),
 	RES0(HCRX_EL2, HCRX_EL2_TALLINT | HCRX_EL2_VINMI | HCRX_EL2_VFNMI, ID_AA64PFR1_EL1, NMI, 1),
@@ -195,7 +218,7 @@ static u64 with_field(u64 val, u8 shift, u64 new)
 /* What L1 does next, and what it saw; guest globals. */
 static struct {
 	u64 hcr_set, hcrx_set, vtcr_set;	/* bits to set */
-	u64 mmfr0, mmfr1, mmfr2;
+	u64 mmfr0, mmfr1, mmfr2, mmfr4, pfr0, dfr0;
 } l1;
 
 #define SYNC_SET	1
@@ -210,6 +233,9 @@ static void l1_main(void)
 	l1.mmfr0 = read_sysreg_s(SYS_ID_AA64MMFR0_EL1);
 	l1.mmfr1 = read_sysreg_s(SYS_ID_AA64MMFR1_EL1);
 	l1.mmfr2 = read_sysreg_s(SYS_ID_AA64MMFR2_EL1);
+	l1.mmfr4 = read_sysreg_s(SYS_ID_AA64MMFR4_EL1);
+	l1.pfr0 = read_sysreg_s(SYS_ID_AA64PFR0_EL1);
+	l1.dfr0 = read_sysreg_s(SYS_ID_AA64DFR0_EL1);
 	has_hcrx = SYS_FIELD_GET(ID_AA64MMFR1_EL1, HCX, l1.mmfr1);
 
 	write_sysreg(vtcr | l1.vtcr_set, vtcr_el2);
@@ -266,8 +292,8 @@ static int run_limit(struct kvm_vcpu *vcpu, const struct limit *limit)
 	unsigned int now = field(reset, limit->shift);
 	bool ok = true;
 
-	if (now > limit->max) {
-		ksft_print_msg("reset value %u is above %u\n", now, limit->max);
+	if (now > limit->max || (limit->force && now != limit->max)) {
+		ksft_print_msg("reset value is %u, the limit %u\n", now, limit->max);
 		ok = false;
 	}
 	for (v = 0; v <= NIBBLE; v++)
@@ -279,8 +305,20 @@ static int run_limit(struct kvm_vcpu *vcpu, const struct limit *limit)
 
 static u64 l1_saw(u32 reg)
 {
-	return reg == SYS_ID_AA64MMFR0_EL1 ? l1.mmfr0 :
-	       reg == SYS_ID_AA64MMFR1_EL1 ? l1.mmfr1 : l1.mmfr2;
+	switch (reg) {
+	case SYS_ID_AA64MMFR0_EL1:
+		return l1.mmfr0;
+	case SYS_ID_AA64MMFR1_EL1:
+		return l1.mmfr1;
+	case SYS_ID_AA64MMFR2_EL1:
+		return l1.mmfr2;
+	case SYS_ID_AA64MMFR4_EL1:
+		return l1.mmfr4;
+	case SYS_ID_AA64PFR0_EL1:
+		return l1.pfr0;
+	default:
+		return l1.dfr0;
+	}
 }
 
 static int run_lower(struct kvm_vcpu *vcpu, const struct lower *lower, const char **reason)
@@ -315,15 +353,62 @@ static int run_lower(struct kvm_vcpu *vcpu, const struct lower *lower, const cha
 	return ok ? NESTED_PASS : NESTED_FAIL;
 }
 
-static int run_res0(struct kvm_vcpu *vcpu, const struct res0 *res0, const char **reason)
+/* A VM that has the feature has the bits. */
+static bool has_bits(const struct res0 *res0)
 {
-	u64 id = vcpu_get_reg(vcpu, REG_ID(res0->id)), val;
+	struct kvm_vcpu *vcpu;
+	struct kvm_vm *vm;
+	u64 val;
 	bool ok;
 
-	if (field(id, res0->shift) >= res0->least) {
-		*reason = "the VM has the feature";
-		return NESTED_SKIP;
-	}
+	vm = nested_vm_create(1, l1_main, &vcpu);
+	ok = run_to(vcpu, SYNC_SET) && run_to(vcpu, SYNC_RESTORED);
+	val = vcpu_get_reg(vcpu, REG_ID(res0->reg)) & ~res0->bits;
+	vcpu_set_reg(vcpu, REG_ID(res0->reg), val | res0->bits);
+	ok &= nested_check("with the feature", vcpu_get_reg(vcpu, REG_ID(res0->reg)),
+			   res0->bits, res0->bits);
+	vcpu_set_reg(vcpu, REG_ID(res0->reg), val);
+	ok &= nested_check("and clear", vcpu_get_reg(vcpu, REG_ID(res0->reg)), 0, res0->bits);
+	kvm_vm_free(vm);
+
+	return ok;
+}
+
+/* The feature is not there, or is no more. */
+static int take_feature(struct kvm_vcpu *vcpu, const struct res0 *res0, const char **reason)
+{
+	u64 id = vcpu_get_reg(vcpu, REG_ID(res0->id)), val;
+	/* There are VMIDs of 8 and of 16 bits: VMIDBits is 0 or 2. */
+	u8 less = res0->least == 2 && res0->id == SYS_ID_AA64MMFR1_EL1 &&
+		  res0->shift == ID_AA64MMFR1_EL1_VMIDBits_SHIFT ? 0 : res0->least - 1;
+	int ret;
+
+	if (field(id, res0->shift) < res0->least)
+		return NESTED_PASS;
+	if (!has_bits(res0))
+		return NESTED_FAIL;
+
+	val = with_field(id, res0->shift, less);
+	ret = __vcpu_set_reg(vcpu, REG_ID(res0->id), val) ? errno : 0;
+	if (!ret)
+		return nested_check("lowered", vcpu_get_reg(vcpu, REG_ID(res0->id)), val, ~0UL) ?
+		       NESTED_PASS : NESTED_FAIL;
+	if (!nested_check("errno", ret, EINVAL, ~0UL) ||
+	    !nested_check("value afterwards", vcpu_get_reg(vcpu, REG_ID(res0->id)), id, ~0UL))
+		return NESTED_FAIL;
+
+	*reason = "the VM has the feature, and the bits; userspace cannot take it away";
+	return NESTED_SKIP;
+}
+
+static int run_res0(struct kvm_vcpu *vcpu, const struct res0 *res0, const char **reason)
+{
+	int ret = take_feature(vcpu, res0, reason);
+	bool ok;
+	u64 val;
+
+	if (ret != NESTED_PASS)
+		return ret;
 	if (res0->reg == SYS_HCRX_EL2 &&
 	    !SYS_FIELD_GET(ID_AA64MMFR1_EL1, HCX,
 			   vcpu_get_reg(vcpu, REG_ID(SYS_ID_AA64MMFR1_EL1)))) {
@@ -375,6 +460,7 @@ static int run_e2h0(struct kvm_vcpu *vcpu, const char **reason)
 	struct kvm_vm *vm;
 	u64 mmfr1, mmfr2;
 	bool ok;
+	int ret;
 
 	if (!kvm_check_cap(KVM_CAP_ARM_EL2_E2H0)) {
 		*reason = "the host has no VMs with E2H=0 (KVM_CAP_ARM_EL2_E2H0)";
@@ -390,6 +476,14 @@ static int run_e2h0(struct kvm_vcpu *vcpu, const char **reason)
 			  ID_AA64MMFR4_EL1_E2H0 | ID_AA64MMFR4_EL1_NV_frac);
 	ok &= nested_check("ID_AA64MMFR1_EL1.VH", mmfr1, 0, ID_AA64MMFR1_EL1_VH);
 	ok &= nested_check("ID_AA64MMFR2_EL1.NV", mmfr2, 0, ID_AA64MMFR2_EL1_NV);
+	ret = __vcpu_set_reg(vcpu, REG_ID(SYS_ID_AA64MMFR1_EL1),
+			     with_field(mmfr1, ID_AA64MMFR1_EL1_VH_SHIFT, 1)) ? errno : 0;
+	ok &= nested_check("errno of VH = 1", ret, EINVAL, ~0UL);
+	ret = __vcpu_set_reg(vcpu, REG_ID(SYS_ID_AA64MMFR4_EL1),
+			     SYS_FIELD_PREP_ENUM(ID_AA64MMFR4_EL1, NV_frac, NV2_ONLY)) ? errno : 0;
+	ok &= nested_check("errno of NV_frac = 1", ret, EINVAL, ~0UL);
+	ok &= nested_check("VH", vcpu_get_reg(vcpu, REG_ID(SYS_ID_AA64MMFR1_EL1)), mmfr1, ~0UL);
+	ok &= nested_check("NV_frac", vcpu_get_reg(vcpu, REG_ID(SYS_ID_AA64MMFR4_EL1)), 0, ~0UL);
 	kvm_vm_free(vm);
 
 	return ok ? NESTED_PASS : NESTED_FAIL;
