@@ -22,6 +22,9 @@
  *
  * No locking: one vCPU runs at a time.
  */
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "kselftest.h"
 #include "kvm_util.h"
 #include "gic.h"
@@ -666,18 +669,41 @@ static void copy_gic(struct restore_vm *new, const struct restore_vm *old)
 		copy_gic_cpu(to, from, gic_cpu(old->vcpus[i]));
 }
 
-/* Pages that are the same on both sides are left alone. */
+/* Bits of an entry: the page is present, or swapped out; see pagemap.rst. */
+#define PAGEMAP_USED		GENMASK(63, 62)
+
+/* Which pages of a mapping have anything in them, without touching them. */
+static u64 *read_pagemap(const void *addr, u64 nr)
+{
+	u64 *entries = calloc(nr, sizeof(*entries)), size = nr * sizeof(*entries);
+	u64 start = (u64)addr / getpagesize() * sizeof(*entries);
+	int fd = open("/proc/self/pagemap", O_RDONLY);
+
+	TEST_ASSERT(fd >= 0 && entries, "/proc/self/pagemap, errno %d", errno);
+	TEST_ASSERT(pread(fd, entries, size, start) == size, "pagemap, errno %d", errno);
+	close(fd);
+	return entries;
+}
+
+/* Pages that are the same on both sides are left alone, and those that nobody has touched. */
 static void copy_memory(struct kvm_vm *to, struct kvm_vm *from, u32 slot)
 {
 	struct userspace_mem_region *src = memslot2region(from, slot);
 	struct userspace_mem_region *dst = memslot2region(to, slot);
-	u64 page = getpagesize(), offset;
+	u64 page = getpagesize(), offset, nr = src->region.memory_size / page;
+	u64 *used_src = read_pagemap(src->host_mem, nr);
+	u64 *used_dst = read_pagemap(dst->host_mem, nr);
 
 	TEST_ASSERT_EQ(src->region.guest_phys_addr, dst->region.guest_phys_addr);
 	TEST_ASSERT_EQ(src->region.memory_size, dst->region.memory_size);
-	for (offset = 0; offset < src->region.memory_size; offset += page)
+	for (offset = 0; offset < src->region.memory_size; offset += page) {
+		if (!((used_src[offset / page] | used_dst[offset / page]) & PAGEMAP_USED))
+			continue;
 		if (memcmp(dst->host_mem + offset, src->host_mem + offset, page))
 			memcpy(dst->host_mem + offset, src->host_mem + offset, page);
+	}
+	free(used_src);
+	free(used_dst);
 }
 
 /*
@@ -688,12 +714,17 @@ static void relocate_ucalls(struct kvm_vm *to, struct kvm_vm *from)
 {
 	struct userspace_mem_region *src = memslot2region(from, 0);
 	struct userspace_mem_region *dst = memslot2region(to, 0);
-	u64 old = (u64)src->host_mem, new = (u64)dst->host_mem, i;
-	u64 *words = dst->host_mem;
+	u64 old = (u64)src->host_mem, new = (u64)dst->host_mem, n, i;
+	u64 page = getpagesize(), nr = dst->region.memory_size / page;
+	u64 *used = read_pagemap(dst->host_mem, nr), *words;
 
-	for (i = 0; i < dst->region.memory_size / sizeof(u64); i++)
-		if (words[i] - old < src->region.memory_size)
-			words[i] += new - old;
+	for (n = 0; n < nr; n++) {
+		words = dst->host_mem + n * page;
+		for (i = 0; (used[n] & PAGEMAP_USED) && i < page / sizeof(u64); i++)
+			if (words[i] - old < src->region.memory_size)
+				words[i] += new - old;
+	}
+	free(used);
 }
 
 static void move_to_new_vm(struct restore_vm *v, const struct restore_row *row)
