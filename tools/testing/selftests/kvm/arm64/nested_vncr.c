@@ -16,9 +16,11 @@
  * with SCTLR_EL2.M, the ASID, or VNCR_EL2 itself, not part of a hit; with notifiers that drop no
  * entry; with the offset in a large leaf lost; with TTBR1_EL2 or a flat address not compared with
  * the output size; with TLBI by ASID, nXS, OS, local ranges, the sign of a range, 16-bit ASIDs or
- * TCR_EL2.A1 ignored; with entries that remember no more than 4K of a block; with memory that the
- * host cannot have as an error of KVM_RUN. The race, with two CPUs: with a TLBI that leaves the
- * page mapped where L2 runs.
+ * TCR_EL2.A1 ignored; with entries that remember no more than 4K of a block; with the sign of a
+ * 52-bit VA taken from bit 48; with memory that the host cannot have as an error of KVM_RUN. The
+ * race, with two CPUs: with a TLBI that leaves the page mapped where L2 runs.
+ *
+ * Not here: big-endian tables, which take an SCTLR_EL2.EE that L1 itself cannot live with.
  *
  * Locking: rows with two vCPUs run them in turn, but for the race, which has a thread for each;
  * what they share are descriptors and registers' values, by single-copy atomic accesses.
@@ -70,6 +72,7 @@ struct mmu_off_page {
 #define HIGH_BIT		BIT(36)
 /* What is below the size of a leaf is the page's offset in it. */
 #define VA_BASE			0xffff7a8345678000UL
+#define VA_BASE_52		0xfffa7a8345678000UL
 
 #define ATTRS			(PTE_ATTRINDX(MT_NORMAL) | PTE_SHARED | PTE_AF | PTE_VALID)
 #define TABLE			(PTE_VALID | BIT(1))
@@ -77,7 +80,7 @@ struct mmu_off_page {
 #define NG			BIT(11)
 #define DBM			BIT(51)
 #define TCR_1_MASK		GENMASK(31, 16)
-#define TCR_1			(16UL << 16 | BIT(24) | BIT(26) | 3UL << 28)
+#define TCR_1			(BIT(24) | BIT(26) | 3UL << 28)
 #define TCR_A1			BIT(22)
 #define TCR_AS			BIT(36)
 #define TCR_EPD1		BIT(23)
@@ -242,8 +245,9 @@ struct vncr_row {
 	bool write;
 	bool after_use;		/* spoilt after L2 has used the page */
 
-	/* The sane part; zeros: a page of 4K */
+	/* The sane part; zeros: a page of 4K, a VA of 48 bits */
 	u8 page_shift;
+	u8 ia_bits;
 	int leaf;
 
 	/* One descriptor, at @level, or TCR_EL2, or, at level -1, TTBR1_EL2. */
@@ -307,6 +311,7 @@ static const struct vncr_row rows[] = {
 	{ .desc = "16K, level 2 block", .l1 = l1_registers, .page_shift = 14, .leaf = 2 },
 	{ .desc = "64K page", .l1 = l1_registers, .page_shift = 16 },
 	{ .desc = "64K, level 2 block", .l1 = l1_registers, .page_shift = 16, .leaf = 2 },
+	{ .desc = "64K, 52-bit VA", .l1 = l1_registers, .page_shift = 16, .ia_bits = 52 },
 	{ .desc = "L1 changes VNCR_EL2", .l1 = l1_change_vncr },
 
 	/* Aborts. The level is that of L1's stage 1. */
@@ -316,6 +321,8 @@ static const struct vncr_row rows[] = {
 	FAULT("unmapped at level 3", INVALID(3), FSC(FAULT_L(3))),
 	FAULT("level 2 block, invalid", .leaf = 2, CLEAR(2, PTE_VALID), FSC(FAULT_L(2))),
 	FAULT("level 1 block, invalid", .leaf = 1, CLEAR(1, PTE_VALID), FSC(FAULT_L(1))),
+	{ .desc = "64K, 52-bit VA, unmapped at level 1: read", .l1 = l1_fault, .page_shift = 16,
+	  .ia_bits = 52, INVALID(1), FSC(FAULT_L(1)) },
 	FAULT("EPD1", .level = -1, .tcr = TCR_EPD1, FSC(FAULT_L(0))),
 	FAULT("AF = 0", CLEAR(3, PTE_AF), FSC(ACCESS_L(3))),
 	FAULT("page beyond IPS", .ips32 = true, SET(3, HIGH_BIT), FSC(ADDRSZ_L(3))),
@@ -394,6 +401,7 @@ static const struct vncr_row rows[] = {
 	BY("OS, nXS, on another vCPU", OSNXS, .host = run_remote),
 	BY("IS, 16-bit ASID", IS, .need = NEED_ASID16, .asid = 0x1105, .tcr = TCR_AS),
 	BY("IS, ASID in TTBR1_EL2", IS, .tcr = TCR_A1),
+	BY("IS, 52-bit VA", IS, .page_shift = 16, .ia_bits = 52),
 	BY("of another VA in the level 2 block", IS, .leaf = 2, .distance = SZ_1M),
 	BY("of another VA in the level 1 block", IS, .leaf = 1, .distance = SZ_256M),
 	{ .desc = "TLBI of other VAs and ASIDs", .l1 = l1_tlbi_others, .ranges = true,
@@ -512,6 +520,10 @@ static const char *l1_skip_reason(const struct vncr_row *row)
 	if (row->page_shift == 16 && SYS_FIELD_GET(ID_AA64MMFR0_EL1, TGRAN64, nested_mmfr0()) ==
 				     ID_AA64MMFR0_EL1_TGRAN64_NI)
 		return "the VM has no 64K pages at stage 1";
+	if (row->ia_bits == 52 && SYS_FIELD_GET(ID_AA64MMFR2_EL1, VARange,
+						read_sysreg_s(SYS_ID_AA64MMFR2_EL1)) <
+				  ID_AA64MMFR2_EL1_VARange_52)
+		return "the VM has no FEAT_LVA";
 	if ((row->need & NEED_HAF) && hafdbs < ID_AA64MMFR1_EL1_HAFDBS_AF)
 		return "the VM has no FEAT_HAFDBS";
 	if ((row->need & NEED_DBM) && hafdbs < ID_AA64MMFR1_EL1_HAFDBS_DBM)
@@ -535,11 +547,13 @@ static void l1_set_shape(const struct vncr_row *row)
 {
 	u64 offset;
 
-	geo = (struct s2_geometry) { .page_shift = row->page_shift ?: 12, .ia_bits = 48 };
+	geo = (struct s2_geometry) {
+		.page_shift = row->page_shift ?: 12, .ia_bits = row->ia_bits ?: 48,
+	};
 	geo.start = 3 - (geo.ia_bits - 1 - geo.page_shift) / (geo.page_shift - 3);
 	leaf = row->leaf ?: 3;
 	offset = BIT(s2_level_shift(&geo, leaf)) - 1;
-	vncr_va = (VA_BASE & ~offset) | (PAGE_A & offset);
+	vncr_va = ((row->ia_bits == 52 ? VA_BASE_52 : VA_BASE) & ~offset) | (PAGE_A & offset);
 }
 
 static u64 *l1_desc(int level)
@@ -614,7 +628,8 @@ static void l1_map(const struct vncr_row *row, struct l2_vcpu *l2)
 	dsb(ish);
 
 	l1_set_ttbrs(row, l1_asid(row));
-	write_sysreg_s(tcr | TCR_1 | tg1 << 30 | (row->tcr & (TCR_A1 | TCR_AS)), SYS_TCR_EL1);
+	tcr |= TCR_1 | tg1 << 30 | (64UL - geo.ia_bits) << 16;
+	write_sysreg_s(tcr | (row->tcr & (TCR_A1 | TCR_AS)), SYS_TCR_EL1);
 	write_sysreg_s(vncr_va, SYS_VNCR_EL2);
 	isb();
 	l2->hcr |= HCR_EL2_NV | HCR_EL2_NV2;
