@@ -13,14 +13,19 @@
  * without TLB maintenance in between. Rows with such contexts have them on different vCPUs, with
  * VTTBR_EL2.CnP clear, or L1 does TLBI VMALLS12E1 at each switch.
  *
- * Seen to fail: with a recycled shadow MMU not scrubbed for its new owner; with the shadow MMU
- * looked up by VTTBR_EL2 alone, without VTCR_EL2, or whatever HCR_EL2.VM is.
+ * The host may take any page away at any time. Rows with "replaced" have all contexts use one page,
+ * and each of them has cached it when other memory comes in its place.
+ *
+ * Seen to fail: with a recycled shadow MMU not scrubbed for its new owner; with one recycled that
+ * is in use; with the shadow MMU looked up by VTTBR_EL2 alone, without VTCR_EL2, or whatever
+ * HCR_EL2.VM is; with memory that goes away unmapped from the first shadow MMU only.
  *
  * Locking: vCPU 0 builds all contexts before the other vCPUs run. Then each vCPU has its own.
  */
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "kselftest.h"
@@ -56,6 +61,7 @@
 #define VTTBR_EL2_CNP		BIT(0)
 
 #define MAGIC			0x9001000000000000UL
+#define REPLACED		BIT(40)	/* is added to what was there */
 
 /* How two contexts differ that have the same VTTBR_EL2 */
 enum pair {
@@ -79,7 +85,10 @@ struct row {
 	bool migrate;		/* vCPUs go from CPU to CPU */
 	bool kick;		/* vCPUs are interrupted by signals, in L2 as well */
 	bool wfi;		/* L2 sleeps, until the next signal */
+	bool replace;		/* one page for all contexts, new memory after each round */
+	u8 spare_vcpus;		/* that never run, but have shadow MMUs */
 	u32 spins;		/* L2 takes its time */
+	u8 long_visits;		/* of vCPU 0, which alone takes its time then */
 };
 
 static const struct row rows[] = {
@@ -142,11 +151,21 @@ static const struct row rows[] = {
 	{ .desc = "8 vCPUs with 3 contexts each, interrupted, from CPU to CPU",
 	  .nr_vcpus = 8, .nr_contexts = 3, .visits = 16, .random = true, .kick = true,
 	  .migrate = true, .spins = 50000 },
+
+	/* Preempted in L2, for as long as the others need to use all shadow MMUs */
+	{ .desc = "3 vCPUs with 6 contexts each while another one is preempted in L2",
+	  .nr_vcpus = 4, .nr_contexts = 6, .visits = 48, .long_visits = 3, .spins = 8000000 },
+
+	{ .desc = "2 contexts of one page, which is replaced",
+	  .nr_vcpus = 1, .nr_contexts = 2, .visits = 8, .replace = true },
+	{ .desc = "6 contexts of one page, which is replaced",
+	  .nr_vcpus = 1, .nr_contexts = 6, .visits = 24, .replace = true, .spare_vcpus = 3 },
 };
 
 /* L1 */
 
 struct context {
+	u64 vcpu;
 	struct s2_mmu s2;
 	struct l2_vcpu l2;
 	u64 pc;
@@ -164,6 +183,7 @@ static u64 row_index, row_seed;
 
 #define SYNC_BUILT		1
 #define SYNC_VISITED		2
+#define SYNC_REPLACE		3
 
 /*
  * L2: x1 = [x0], x5 loops, WFI if x6, x3 = [x0], [x4] = x2. A handler of a fault is not needed: it
@@ -264,8 +284,9 @@ static void build_context(const struct row *row, unsigned int v, unsigned int i)
 	struct s2_geometry geo = s2_default_geometry();
 	int side = pair_side(row, v, i);
 
-	c->value = MAGIC + id;
-	c->data = alloc_data(v, c->value);
+	c->vcpu = v;
+	c->value = row->replace ? MAGIC : MAGIC + id;
+	c->data = row->replace && i ? contexts[v][0].data : alloc_data(v, c->value);
 	c->data_ipa = SHARED_IPA;
 	c->own_ipa = OWN_IPA + id * DATA_STRIDE;
 	c->foreign_ipa = OWN_IPA + (id + 1) * DATA_STRIDE;
@@ -309,7 +330,7 @@ static void enter_context(const struct row *row, struct context *c, u64 ipa)
 	c->l2.regs[2] = c->value + BIT(16);
 	/* By the other address */
 	c->l2.regs[4] = c->data_ipa + c->own_ipa - ipa;
-	c->l2.regs[5] = row->spins;
+	c->l2.regs[5] = row->long_visits && c->vcpu ? 0 : row->spins;
 	c->l2.regs[6] = row->wfi;
 	l2_enter(&c->l2);
 }
@@ -342,6 +363,20 @@ static void visit(const struct row *row, struct context *c, unsigned int n)
 		       n, c->foreign_ipa, c->l2.regs[1]);
 }
 
+/* All of them see what context @i has left; after the last one the host gives them a new page. */
+static void l1_replace_page(const struct row *row, struct context *c, unsigned int i)
+{
+	u64 value = c[i].value;
+	unsigned int n;
+
+	if (i == row->nr_contexts - 1U) {
+		value += REPLACED;
+		GUEST_SYNC_ARGS(SYNC_REPLACE, c[i].data, value, 0, 0);
+	}
+	for (n = 0; n < row->nr_contexts; n++)
+		c[n].value = value;
+}
+
 static const char *l1_skip_reason(const struct row *row)
 {
 	u64 mmfr2 = read_sysreg_s(SYS_ID_AA64MMFR2_EL1);
@@ -358,7 +393,7 @@ static void l1_main(u64 v)
 {
 	const struct row *row = &rows[row_index];
 	struct guest_random_state rng = new_guest_random_state(row_seed + v);
-	unsigned int n, i;
+	unsigned int n, i, visits;
 
 	if (!v) {
 		const char *skip = l1_skip_reason(row);
@@ -369,10 +404,13 @@ static void l1_main(u64 v)
 		GUEST_SYNC(SYNC_BUILT);
 	}
 
-	for (n = 0; n < row->visits; n++) {
+	visits = row->long_visits && !v ? row->long_visits : row->visits;
+	for (n = 0; n < visits; n++) {
 		i = (row->random ? guest_random_u32(&rng) >> 8 : n) % row->nr_contexts;
 		visit(row, &contexts[v][i], n);
 		GUEST_SYNC(SYNC_VISITED);
+		if (row->replace)
+			l1_replace_page(row, contexts[v], i);
 	}
 	GUEST_DONE();
 }
@@ -388,6 +426,17 @@ struct runner {
 	bool done;
 };
 
+/* The new memory is there before the old one goes, so it is not the same. */
+static void replace_memory(struct kvm_vm *vm, gpa_t gpa, u64 value)
+{
+	void *old = addr_gpa2hva(vm, gpa);
+	u64 *new = kvm_mmap(DATA_STRIDE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+
+	*new = value;
+	TEST_ASSERT(mremap(new, DATA_STRIDE, DATA_STRIDE, MREMAP_MAYMOVE | MREMAP_FIXED,
+			   old) == old, "mremap() failed, errno %d", errno);
+}
+
 static void *run_vcpu(void *arg)
 {
 	struct runner *r = arg;
@@ -397,7 +446,9 @@ static void *run_vcpu(void *arg)
 
 	nested_pin_self(cpu);
 	while ((r->ret = nested_run_vcpu(r->vcpu, &uc, &reason)) == NESTED_SYNC) {
-		if (r->row->migrate)
+		if (uc.args[1] == SYNC_REPLACE)
+			replace_memory(r->vcpu->vm, uc.args[2], uc.args[3]);
+		else if (r->row->migrate)
 			nested_pin_self(++cpu);
 		else
 			sched_yield();
@@ -463,7 +514,7 @@ static int run_row(unsigned int index, const char **reason)
 	nested_nr_cpus();
 	row_index = index;
 	row_seed = row->random ? nested_seed() : 0;
-	vm = nested_vm_create(row->nr_vcpus, l1_main, vcpus);
+	vm = nested_vm_create(row->nr_vcpus + row->spare_vcpus, l1_main, vcpus);
 	l1_mem.size = CODE_SIZE + ARENA_SIZE * row->nr_vcpus;
 	nested_mem_create(vm, &l1_mem, L1_SLOT, 0);
 	nested_mem_sync(vm, &l1_mem, (gva_t)&l1_mem);
