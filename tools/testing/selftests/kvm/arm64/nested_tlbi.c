@@ -25,18 +25,25 @@
  * need two CPUs that have nothing else to do. NESTED_RACE_MS=N in the environment: for N
  * milliseconds each, and with one CPU, too.
  *
+ * Where userspace takes FEAT_TTL, FEAT_TLBIRANGE, FEAT_TLBIOS or FEAT_XS away from the VM, L1 is
+ * held to that: a hint is none, and the instructions are UNDEFINED, with TGE set and clear.
+ *
  * Seen to fail: with kvm_nested_s2_map() not comparing the sequence number, and with the number
  * read after the walk; with TLBI by IPA not heeding the size of L1's leaf, a TTL taken as level 3,
  * ranges not extended to L1's leaves, NUM without the + 1, SCALE taken as 0; with 16-bit VMIDs
  * whatever VTCR_EL2.VS is, and only VTTBR_EL2's own tables invalidated; with VMALLS12E1, ALLE1, the
- * local form of IPAS2E1, the nXS forms of RIPAS2E1, or EL2 TLBIs, ignored.
+ * local form of IPAS2E1, the nXS forms of RIPAS2E1, or EL2 TLBIs, ignored; with a TTL heeded, range
+ * or nXS forms executed, without the feature; with a permission fault that adds its permission to
+ * whatever the shadow entry maps.
  * Without KVM (tools/testing/kvm-nested/bare): with no TLBI at all, each row but those about other
  * VMIDs, for which QEMU forgets more than it has to. There is one CPU then: rows that need two are
  * skipped, the others tell of the one that executes the TLBI.
  * The race rows, on two CPUs and within 6 seconds for all: with the sequence number not compared,
  * those by IPA; VMALLS12E1 with more time (NESTED_RACE_MS). Not on a busy machine.
  * Not seen to fail: in KVM, the rows about L2's stage 1, with these TLBIs ignored, under QEMU; the
- * race rows of ALLE1, and of VMALLS12E1 when write permission goes.
+ * race rows of ALLE1, and of VMALLS12E1 when write permission goes. No rows: two vCPUs whose fills
+ * of one page meet while L1's leaf changes; a page that becomes a block without break-before-make,
+ * where the architecture lets the old entry survive a TLBI of another page.
  *
  * Locking: vCPU 0's L1 changes descriptors and asks. vCPU 1 answers, in L2 where it can; its
  * mailbox (struct observer) is handed over by acquire and release.
@@ -114,6 +121,17 @@ enum target {
 	CONTROL_S1,
 	RACE_READ,
 	RACE_WRITE,
+	UNDEFINED,		/* in the forms that the VM lacks */
+	OTHER_PAGE,		/* a leaf changes without a TLBI, and L2 writes */
+};
+
+/* What userspace takes from the VM: ID register fields are lowered. */
+enum without {
+	WITH_ALL,
+	NO_TTL,
+	NO_RANGE,
+	NO_RANGE_NO_OS,
+	NO_XS,
 };
 
 /* What the host takes away with userfaultfd, and gives back after the TLBI. */
@@ -165,6 +183,8 @@ struct row {
 	u8 leaf_a;		/* L1's leaves, if not at that level: before, */
 	u8 leaf_b;		/* and after */
 	bool ttl;		/* with the level as a hint */
+	u8 ttl_level;		/* if it is not that of the descriptors */
+	enum without without;
 	bool thp;		/* on huge pages of the host, if it has any */
 	bool read_only;		/* instead of invalid; then L2 stores */
 	bool ipa52;		/* L2 has its MMU off and uses IPAs above 48 bits */
@@ -239,6 +259,12 @@ OP(RVALE2, BY_VA_RANGE);
 #define BLOCK_ROW(name)		IS_ROW(name, S2), .level = 2
 #define RANGE_ROW		IS_ROW(RIPAS2E1, S2)
 #define IPA_ROW			IS_ROW(IPAS2E1, S2)
+#define UNDEF_ROW(name, feat, _without)					\
+	{ .desc = #name " without " feat ", each form", .target = UNDEFINED,	\
+	  .op = &op_##name, .form = ALL_FORMS, .without = (_without) }
+#define NO_RANGE_ROW(name)	UNDEF_ROW(name, "FEAT_TLBIRANGE", NO_RANGE)
+#define NO_OS_ROW(name)		UNDEF_ROW(name, "FEAT_TLBIOS", NO_RANGE_NO_OS)
+#define NO_XS_ROW(name)		UNDEF_ROW(name, "FEAT_XS", NO_XS)
 #define DS_GEO	{ .page_shift = 12, .ia_bits = 52, .start = -1, .large = true }
 
 /* The first, middle and last page of a block, of which one is the operand; and the next block. */
@@ -409,6 +435,30 @@ static const struct row rows[] = {
 	  IS_ROW(VMALLS12E1, S2), .read_only = true },
 	{ .desc = "write permission of a block goes, by IPA",
 	  BLOCK_ROW(IPAS2E1), BLOCK_NAMED_BY(0), .read_only = true },
+	{ .desc = "a read-only page becomes another one, which is writable",
+	  IS_ROW(IPAS2E1, OTHER_PAGE), .places = { { 1, 0, BOTH } } },
+
+	/* Bits [47:44] are RES0 then, and ignored. */
+	{ .desc = "without FEAT_TTL: a block by a page, with level 3 where TTL would be",
+	  BLOCK_ROW(IPAS2E1), BLOCK_NAMED_BY(4), .ttl = true, .ttl_level = 3, .without = NO_TTL },
+
+	/* Instructions that the VM does not have */
+	NO_RANGE_ROW(RIPAS2E1),
+	NO_RANGE_ROW(RIPAS2LE1),
+	NO_RANGE_ROW(RVAE1),
+	NO_RANGE_ROW(RVAE2),
+	NO_OS_ROW(VMALLS12E1),
+	NO_OS_ROW(ALLE1),
+	NO_OS_ROW(IPAS2E1),
+	NO_OS_ROW(VAE1),
+	NO_OS_ROW(RVAE1),
+	NO_OS_ROW(VAE2),
+	NO_XS_ROW(VMALLS12E1),
+	NO_XS_ROW(IPAS2E1),
+	NO_XS_ROW(RIPAS2E1),
+	NO_XS_ROW(VAE1),
+	NO_XS_ROW(VAE2),
+	NO_XS_ROW(RVAE2),
 
 	/*
 	 * A fill against a TLBI. With userfaultfd the host is in the middle of handling L2's fault:
@@ -496,6 +546,8 @@ static struct observer {
 #define SYNC_WAIT_FAULT		2	/* until the other vCPU's fault waits */
 #define SYNC_RESOLVE		3	/* let it go on */
 #define CMD_CHANGE		0	/* no VA */
+#define CMD_STORE		1	/* nor this */
+#define STORED			(MAGIC + BIT(48))
 #define SPINS			100000
 
 /*
@@ -545,7 +597,8 @@ static u64 probe(u64 va)
 /* Are the descriptors L1's stage 2? */
 static bool is_stage2(const struct row *row)
 {
-	return row->target == S2 || row->target == CONTROL_S2 || is_race(row);
+	return row->target == S2 || row->target == CONTROL_S2 || row->target == OTHER_PAGE ||
+	       is_race(row);
 }
 
 static bool pc_is_probe(u64 pc)
@@ -600,7 +653,7 @@ static u64 operand_of(const struct row *row, const struct s2_mmu *s2, u64 addr)
 	u64 ttl;
 
 	if (row->op->operand == BY_IPA) {
-		ttl = row->ttl ? s2_tlbi_ttl(&s2->geo, row->level ?: 3) : 0;
+		ttl = row->ttl ? s2_tlbi_ttl(&s2->geo, row->ttl_level ?: row->level ?: 3) : 0;
 		return s2_tlbi_ipa(addr, ttl);
 	}
 	return ASID << 48 | FIELD_GET(GENMASK(55, 12), addr);
@@ -676,6 +729,8 @@ static void l2_server(void)
 		if (arg == CMD_CHANGE) {
 			set_state(STATE_INVALID);
 			tlbi_own(this_row());
+		} else if (arg == CMD_STORE) {
+			value = probe_store(probes[0].va, STORED);
 		} else {
 			value = probe(arg);
 		}
@@ -871,6 +926,41 @@ static void l1_control(const struct row *row, struct l2_vcpu *l2)
 	l1_expect(row, l2, STATE_INVALID, "without a translation");
 }
 
+/* Data says where it was at first. */
+static u64 *l1_page_of(u64 value)
+{
+	return (u64 *)(DATA_GVA + value - MAGIC);
+}
+
+/*
+ * L2 has read a page that L1's leaf did not let it write to. Without a TLBI a leaf that lets it
+ * write, to another page, may be used or not; the write goes to that one or nowhere. Permission for
+ * the one page does not come with the address of the other.
+ */
+static void l1_check_other_page(const struct row *row, struct l2_vcpu *l2)
+{
+	const struct probe *p = &probes[0];
+	u64 *a = l1_page_of(p->value_a), *b = l1_page_of(p->value_b), got;
+
+	WRITE_ONCE(*p->desc, p->descs[STATE_A] & ~S2_DESC_S2AP_W);
+	l1_tlbi_for_l2(row, l2->s2);
+	got = l1_load_here(row, l2, p);
+	__GUEST_ASSERT(got == p->value_a, "before: got 0x%lx", got);
+
+	set_state(STATE_B);
+	l2->regs[0] = CMD_STORE;
+	got = l1_run_l2(l2);
+	GUEST_PRINTF("without a TLBI the write %s\n", got ? "faults" : "works");
+	__GUEST_ASSERT(READ_ONCE(*a) == p->value_a, "the write went to the first page");
+	__GUEST_ASSERT(READ_ONCE(*b) == (got ? p->value_b : STORED),
+		       "other page: found 0x%lx", READ_ONCE(*b));
+
+	l1_tlbi_for_l2(row, l2->s2);
+	l2->regs[0] = CMD_STORE;
+	got = l1_run_l2(l2);
+	__GUEST_ASSERT(!got && READ_ONCE(*b) == STORED, "after the TLBI: got 0x%lx", got);
+}
+
 /*
  * Races. In each round L2's page has no shadow entry at first, then both sides start at the same
  * time: L2 to use it, L1 to take it away. L1 lets L2 have a head start, longer or shorter from
@@ -938,12 +1028,6 @@ static void l2_race(void)
 		/* What is stale now stays so. */
 		l2_race_access(row, n);
 	}
-}
-
-/* Data says where it was at first. */
-static u64 *l1_page_of(u64 value)
-{
-	return (u64 *)(DATA_GVA + value - MAGIC);
 }
 
 /* After the TLBI the old page is free for something else. */
@@ -1030,11 +1114,14 @@ static const char *l1_skip_reason(const struct row *row)
 	u64 mmfr1 = read_sysreg_s(SYS_ID_AA64MMFR1_EL1);
 	u64 mmfr2 = read_sysreg_s(SYS_ID_AA64MMFR2_EL1);
 
-	if (row->ttl && !SYS_FIELD_GET(ID_AA64MMFR2_EL1, TTL, mmfr2))
+	if (row->ttl && row->without != NO_TTL && !SYS_FIELD_GET(ID_AA64MMFR2_EL1, TTL, mmfr2))
 		return "the VM has no FEAT_TTL";
 	if (row->vs && SYS_FIELD_GET(ID_AA64MMFR1_EL1, VMIDBits, mmfr1) !=
 		       ID_AA64MMFR1_EL1_VMIDBits_16)
 		return "the VM has no 16-bit VMIDs";
+
+	if (row->target == UNDEFINED)
+		return NULL;
 
 	return row->op ? l1_op_missing(row, row->form == ALL_FORMS ? LOCAL : row->form) : NULL;
 }
@@ -1069,6 +1156,66 @@ static void l1_check_forms(const struct row *row, struct l2_vcpu *l2)
 	}
 }
 
+/* An undefined instruction that was skipped. */
+static u64 undef_pc, undef_esr;
+
+static void undef_handler(struct ex_regs *regs)
+{
+	undef_pc = regs->pc;
+	undef_esr = read_sysreg(esr_el2);
+	regs->pc += 4;
+}
+
+/* SYS with CRn == 8, or 9 for nXS; @exec has no other one. */
+static bool is_tlbi_of(const void *exec, u64 pc)
+{
+	u32 insn = *(u32 *)pc;
+	u32 crn = FIELD_GET(GENMASK(15, 12), insn);
+
+	return pc - (u64)exec < 64 && FIELD_GET(GENMASK(31, 19), insn) == 0x1aa1 &&
+	       (crn == 8 || crn == 9);
+}
+
+/* @hcr: with and without TGE, which makes EL1's instructions those of EL2&0. */
+static void l1_check_undefined(const struct row *row, struct l2_vcpu *l2, u64 f, u64 hcr)
+{
+	const char *missing = l1_op_missing(row, f);
+	bool tge = hcr & HCR_EL2_TGE;
+	u64 old;
+
+	undef_pc = 0;
+	old = s2_tlbi_begin(l2->s2);
+	write_sysreg(hcr, hcr_el2);
+	isb();
+	/* Page 0, or a range without a granule: where it is defined it does no harm. */
+	row->op->exec[f](0);
+	s2_tlbi_end(old);
+
+	if (!missing) {
+		__GUEST_ASSERT(!undef_pc, "form %s, TGE %d: is undefined", form_name[f], tge);
+		return;
+	}
+	__GUEST_ASSERT(undef_pc, "form %s, TGE %d: works, but %s", form_name[f], tge, missing);
+	__GUEST_ASSERT(undef_esr == ESR_ELx_IL && is_tlbi_of(row->op->exec[f], undef_pc),
+		       "form %s, TGE %d: ESR_EL2 0x%lx, ELR_EL2 0x%lx", form_name[f], tge,
+		       undef_esr, undef_pc);
+}
+
+static void l1_check_undefined_forms(const struct row *row, struct l2_vcpu *l2)
+{
+	u64 hcr = read_sysreg(hcr_el2), f;
+	unsigned int nr_missing = 0;
+
+	for (f = 0; f < NR_FORMS; f++) {
+		if (!row->op->exec[f])
+			continue;
+		nr_missing += !!l1_op_missing(row, f);
+		l1_check_undefined(row, l2, f, hcr | HCR_EL2_TGE);
+		l1_check_undefined(row, l2, f, hcr & ~HCR_EL2_TGE);
+	}
+	__GUEST_ASSERT(nr_missing, "the VM has all forms");
+}
+
 /* vCPU 0 */
 static void l1_main(struct l2_vcpu *l2)
 {
@@ -1078,6 +1225,11 @@ static void l1_main(struct l2_vcpu *l2)
 
 	if (skip)
 		NESTED_GUEST_SKIP(skip);
+
+	if (row->target == UNDEFINED) {
+		l1_check_undefined_forms(row, l2);
+		GUEST_DONE();
+	}
 
 	if (row->ipa52)
 		l1_init_stub_l2(l2);
@@ -1095,6 +1247,8 @@ static void l1_main(struct l2_vcpu *l2)
 		l1_check_late(row, l2);
 	else if (row->target == CONTROL_S1 || row->target == CONTROL_S2)
 		l1_control(row, l2);
+	else if (row->target == OTHER_PAGE)
+		l1_check_other_page(row, l2);
 	else
 		l1_check_forms(row, l2);
 
@@ -1425,7 +1579,7 @@ static int run_vcpus(struct kvm_vcpu *vcpus[], const char **reason)
 	struct ucall uc;
 	int ret;
 
-	if (NESTED_BARE)
+	if (NESTED_BARE || this_row()->target == UNDEFINED)
 		return nested_run_vcpu(vcpus[0], &uc, reason);
 
 	observer_vcpu = vcpus[1];
@@ -1449,6 +1603,31 @@ static int run_vcpus(struct kvm_vcpu *vcpus[], const char **reason)
 	return observer_failed ? NESTED_FAIL : NESTED_PASS;
 }
 
+/* Before the first run. Returns a reason if userspace is not allowed to. */
+static const char *lower_features(struct kvm_vcpu *vcpu, enum without without)
+{
+	static const struct {
+		u32 reg;
+		u8 shift;
+		u8 most;
+	} fields[] = {
+		[NO_TTL] = { SYS_ID_AA64MMFR2_EL1, ID_AA64MMFR2_EL1_TTL_SHIFT,
+			     ID_AA64MMFR2_EL1_TTL_NI },
+		[NO_RANGE] = { SYS_ID_AA64ISAR0_EL1, ID_AA64ISAR0_EL1_TLB_SHIFT,
+			       ID_AA64ISAR0_EL1_TLB_OS },
+		[NO_RANGE_NO_OS] = { SYS_ID_AA64ISAR0_EL1, ID_AA64ISAR0_EL1_TLB_SHIFT,
+				     ID_AA64ISAR0_EL1_TLB_NI },
+		[NO_XS] = { SYS_ID_AA64ISAR1_EL1, ID_AA64ISAR1_EL1_XS_SHIFT,
+			    ID_AA64ISAR1_EL1_XS_NI },
+	};
+	u64 id = KVM_ARM64_SYS_REG(fields[without].reg), val = vcpu_get_reg(vcpu, id);
+	u8 shift = fields[without].shift;
+	u64 value = min_t(u64, (val >> shift) & 0xf, fields[without].most);
+
+	val = (val & ~(0xfUL << shift)) | value << shift;
+	return __vcpu_set_reg(vcpu, id, val) ? "userspace cannot take the feature away" : NULL;
+}
+
 static int run_row(unsigned int n, const char **reason)
 {
 	const struct row *row = &rows[n];
@@ -1459,6 +1638,10 @@ static int run_row(unsigned int n, const char **reason)
 	struct kvm_vm *vm;
 	int ret;
 
+	if (NESTED_BARE && row->without) {
+		*reason = "all features of the machine are there";
+		return NESTED_SKIP;
+	}
 	if (NESTED_BARE && needs_observer(row)) {
 		*reason = "there is one CPU";
 		return NESTED_SKIP;
@@ -1475,6 +1658,8 @@ static int run_row(unsigned int n, const char **reason)
 	vm = nested_vm_create(2, l1_main, vcpus);
 	vcpu_arch_set_entry_point(vcpus[1], l1_observer_main);
 	*reason = geo ? s2_geometry_missing(geo) : NULL;
+	if (!*reason && row->without)
+		*reason = lower_features(vcpus[0], row->without);
 	if (*reason)
 		return NESTED_SKIP;
 	if (row->thp && !thp_configured())
@@ -1482,6 +1667,7 @@ static int run_row(unsigned int n, const char **reason)
 
 	vm_install_sync_handler(vm, VECTOR_SYNC_CURRENT, ESR_ELx_EC_DABT_CUR,
 				stage1_fault_handler);
+	vm_install_sync_handler(vm, VECTOR_SYNC_CURRENT, ESR_ELx_EC_UNKNOWN, undef_handler);
 	nested_env_create(&env, vm, geo);
 	cfg.va_page_shift = vm->page_shift;
 	build_row(vm, &env, row, vcpus);
