@@ -12,7 +12,7 @@
  * working translation if the check under test were missing.
  *
  * Seen to fail: with T0SZ, and with SL0, not checked against the VM's PARange; with level 3 in the
- * syndrome of each External abort on a walk.
+ * syndrome of each External abort on a walk, of stage 2 and of stage 1.
  *
  * No locking: one vCPU, and the host only touches guest memory while it does not run.
  */
@@ -90,6 +90,7 @@ enum outcome {
 	OUT_DONE,		/* the stub ran to its end */
 	OUT_FETCH,		/* instruction abort on L2's first instruction */
 	OUT_ACCESS,		/* abort on the stub's access: load, store or fetch */
+	OUT_L2,			/* the same, but taken to L2's EL1 */
 };
 
 enum t0sz {
@@ -546,6 +547,14 @@ static const struct s2_row rows[] = {
 	{ .desc = "stage-2 table for a stage-1 table in a hole: load", .s1 = true,
 	  .change = AT_IPA(S1_DATA_L2_IPA, 2, S2_DESC_ADDR, HOLE_GPA),
 	  .out = OUT_ACCESS, FSC_SEA(3), .s1ptw = true, .s1ptw_ipa = S1_DATA_L2_IPA },
+
+	/* Stage 2 has no objection: L2's external abort, at the level of stage 1. */
+	{ .desc = "stage-1 level 2 table in a hole: load", .s1 = true,
+	  .change = AT_IPA(S1_DATA_L2_IPA, 3, S2_DESC_ADDR, HOLE_GPA), .out = OUT_L2, FSC_SEA(2) },
+	{ .desc = "stage-1 level 2 table in a hole: fetch", .s1 = true, .stub = L2_STUB_EXEC,
+	  .change = AT_IPA(S1_DATA_L2_IPA, 3, S2_DESC_ADDR, HOLE_GPA), .out = OUT_L2, FSC_SEA(2) },
+	{ .desc = "stage-1 level 3 table in a hole: load", .s1 = true,
+	  .change = AT_IPA(S1_DATA_L3_IPA, 3, S2_DESC_ADDR, HOLE_GPA), .out = OUT_L2, FSC_SEA(3) },
 };
 
 /* What L1 saw; a guest global that the host reads. */
@@ -553,6 +562,7 @@ static struct l1_report {
 	struct l2_exit first;	/* exit of the row */
 	struct l2_exit again;	/* that of a second try, after a fault */
 	struct l2_exit sane;	/* that of another L2, on sane tables */
+	u64 esr_el1, far_el1, elr_el1;	/* L2's own */
 	u64 loaded;		/* L2's x1 */
 	u64 data;		/* in L1's memory, afterwards */
 	u64 desc_before;
@@ -837,7 +847,10 @@ static void l1_main(u64 index)
 
 	l2_enter(&l2);
 	report.first = l2.exit;
-	if (row->out != OUT_DONE) {
+	report.esr_el1 = l2.esr_el1;
+	report.far_el1 = l2.far_el1;
+	report.elr_el1 = l2.elr_el1;
+	if (row->out == OUT_FETCH || row->out == OUT_ACCESS) {
 		l2_enter(&l2);
 		report.again = l2.exit;
 	}
@@ -932,6 +945,27 @@ static bool check_exit(const struct s2_row *row, const struct l2_exit *exit, con
 	return ok;
 }
 
+/* Its vector calls. With FEAT_RAS an SEA has no ISV: see check_exit(). */
+static bool check_l2_abort(const struct s2_row *row, const struct l1_report *r)
+{
+	u64 stub = row_code_va(row) + l2_stub_offset(row->stub), far = row_access_va(row);
+	bool exec = row->stub == L2_STUB_EXEC, ok;
+	u64 esr = ESR_ELx_IL | row->fsc, mask = ~ESR_ELx_EA;
+
+	esr |= (exec ? ESR_ELx_EC_IABT_CUR : ESR_ELx_EC_DABT_CUR) << ESR_ELx_EC_SHIFT;
+	if (!r->has_ras || NESTED_BARE)
+		mask &= ~GENMASK(24, 14);
+
+	ksft_print_msg("ESR_EL2 0x%lx ESR_EL1 0x%lx FAR_EL1 0x%lx ELR_EL1 0x%lx\n", r->first.esr,
+		       r->esr_el1, r->far_el1, r->elr_el1);
+	ok = nested_check("exit", l2_exit_is_hvc(&r->first, L2_HVC_VECTOR + 4), true, ~0UL);
+	ok &= nested_check("ESR_EL1", r->esr_el1, esr, mask);
+	ok &= nested_check("FAR_EL1", r->far_el1, far, ~0UL);
+	ok &= nested_check("ELR_EL1", r->elr_el1, exec ? far : stub, ~0UL);
+
+	return ok;
+}
+
 static bool check_report(const struct s2_row *row, const struct l1_report *r)
 {
 	bool store = row->stub == L2_STUB_STORE || row->stub == L2_STUB_LOAD_STORE;
@@ -940,8 +974,8 @@ static bool check_report(const struct s2_row *row, const struct l1_report *r)
 	struct s2_row sane = { .stub = L2_STUB_LOAD_STORE };
 	bool ok;
 
-	ok = check_exit(row, &r->first, "exit");
-	if (!done)
+	ok = row->out == OUT_L2 ? check_l2_abort(row, r) : check_exit(row, &r->first, "exit");
+	if (row->out == OUT_FETCH || row->out == OUT_ACCESS)
 		ok &= check_exit(row, &r->again, "second try");
 	if (done && load)
 		ok &= nested_check("value loaded by L2", r->loaded,
