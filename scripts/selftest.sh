@@ -44,13 +44,15 @@ slack=${SLACK:-1}
 # start CPUS: boot, in the background, what runs $todo.
 start()
 {
-	local images=("$INITRD")
+	local images=("$INITRD") haste=''
 
 	"$TOP/scripts/selftest-pack.sh" image "$INITRD" "${todo[@]}"
 	[ "$LEVEL" = 0 ] || images=("$OUT/guest/minimal-$kernel.img" "$INITRD")
+	# Where time is counted in instructions, it is the same on a busy machine.
+	[ "$1" != 1 ] || haste=${NESTED_HASTE:-}
 	LOGS=$LOGS SMP=$1 "$TOP/scripts/boot.sh" -m 3072 "$kernel" "${images[@]}" -- \
 		LEVEL=0 JOB=$job SLACK="$slack" \
-		${NESTED_HASTE:+"NESTED_HASTE=$NESTED_HASTE"} >"$LOGS/qemu.log" 2>&1 9>&- &
+		${haste:+"NESTED_HASTE=$haste"} >"$LOGS/qemu.log" 2>&1 9>&- &
 	pid=$!
 }
 
