@@ -17,14 +17,17 @@
  * entry; with the offset in a large leaf lost; with TTBR1_EL2 or a flat address not compared with
  * the output size; with TLBI by ASID, nXS, OS, local ranges, the sign of a range, 16-bit ASIDs or
  * TCR_EL2.A1 ignored; with entries that remember no more than 4K of a block; with the sign of a
- * 52-bit VA taken from bit 48; with memory that the host cannot have as an error of KVM_RUN. The
- * race, with two CPUs: with a TLBI that leaves the page mapped where L2 runs.
+ * 52-bit VA taken from bit 48; with memory that the host cannot have as an error of KVM_RUN; with a
+ * read that makes a clean page of L1's writable, or, the log being on, any page; with no page of
+ * L2's in the log; with a log that leaves the page mapped for writes when it is switched on or
+ * collected. The race, with two CPUs: with a TLBI that leaves the page mapped where L2 runs.
  *
  * Not here: big-endian tables, which take an SCTLR_EL2.EE that L1 itself cannot live with.
  *
  * Locking: rows with two vCPUs run them in turn, but for the race, which has a thread for each;
  * what they share are descriptors and registers' values, by single-copy atomic accesses.
  */
+#include <linux/bitmap.h>
 #include <pthread.h>
 #include <sys/mman.h>
 
@@ -35,6 +38,7 @@
 #include "test_util.h"
 #include "ucall.h"
 
+#include <asm/barrier.h>
 #include <asm/sysreg.h>
 
 /* L1 memory: tables of levels 0..3, then the VNCR pages, 64K apart. */
@@ -235,6 +239,30 @@ enum need {
 	NEED_ASID16	= BIT(2),
 };
 
+/* Ways to get the dirty log; a row with steps is run with each of them. */
+enum log_mode {
+	LOG_NONE,
+	LOG_BITMAP,
+	LOG_INITIALLY_SET,	/* and manual protect */
+	LOG_RING,
+	NR_LOG_MODES
+};
+
+#define LOG_RING_SIZE		SZ_64K
+
+static const char * const log_mode_names[] = { "", "bitmap", "initially set", "ring" };
+
+/* Steps of such a row. Collecting the log makes it empty. */
+enum log_step {
+	STEP_READ	= 'r',	/* by L2, through VNCR_EL2 */
+	STEP_WRITE	= 'w',
+	STEP_ON		= '[',
+	STEP_OFF	= ']',
+	STEP_NONE	= '-',	/* collect: no page is in the log, */
+	STEP_PAGE	= '+',	/* page A alone, */
+	STEP_TABLE	= '*',	/* page A and L1's level 3 table alone */
+};
+
 struct vncr_row {
 	const char *desc;
 	void *l1;
@@ -267,6 +295,8 @@ struct vncr_row {
 
 	u64 va;			/* VNCR_EL2 while L1's MMU is off */
 
+	const char *steps;	/* of enum log_step */
+
 	/* TLB maintenance: what, and at how large a distance from the page. */
 	enum tlbi_form form;
 	bool range;
@@ -276,6 +306,8 @@ struct vncr_row {
 
 static void l1_registers(u64 n);
 static void l1_fault(u64 n, u64 write, u64 after_use);
+static void l1_clean(u64 n, u64 write);
+static void l1_logged(u64 n);
 static void l1_tlbi(u64 n, u64 write, u64 after_use, u64 range);
 static void l1_tlbi_others(u64 n, u64 write, u64 after_use, u64 range);
 static void l1_change_asid(u64 n);
@@ -289,6 +321,7 @@ static int run_migrate(unsigned int n, const char **reason);
 static int run_two_vcpus(unsigned int n, const char **reason);
 static int run_madvise(unsigned int n, const char **reason);
 static int run_mmu_off(unsigned int n, const char **reason);
+static int run_logged(unsigned int n, const char **reason);
 static int run_remote(unsigned int n, const char **reason);
 static int run_race(unsigned int n, const char **reason);
 
@@ -299,6 +332,11 @@ static int run_race(unsigned int n, const char **reason);
 #define SET(l, b)		.level = (l), .set = (b)
 #define POINT(l, p)		.level = (l), .place = (p)
 #define PROTECT(gpa, p)		.protect = (gpa), .prot = (p)
+#define CLEAN(d, ...)								\
+	{ .desc = "clean, TCR_EL2.HD" d, .l1 = l1_clean, .need = NEED_DBM,	\
+	  .tcr = TCR_HA | TCR_HD, __VA_ARGS__ }
+#define LOG(d, s, ...)								\
+	{ .desc = "log: " d, .l1 = l1_logged, .host = run_logged, .steps = s, __VA_ARGS__ }
 #define BY(d, f, ...)								\
 	{ .desc = "TLBI " d, .l1 = l1_tlbi, .ranges = true, .form = f, __VA_ARGS__ }
 
@@ -387,6 +425,11 @@ static const struct vncr_row rows[] = {
 	  .tcr = TCR_HA | TCR_HD, SET(3, AP2 | DBM) },
 	{ .desc = "clean, TCR_EL2.HD: write", .l1 = l1_fault, .need = NEED_DBM, .write = true,
 	  .tcr = TCR_HA | TCR_HD, SET(3, AP2 | DBM), .desc_sets = AP2 },
+	/* What a read leaves behind must not let a write pass that has to make the page dirty. */
+	CLEAN(": read, then write", SET(3, AP2 | DBM)),
+	CLEAN(", level 2 block: read, then write", .leaf = 2, SET(2, AP2 | DBM)),
+	CLEAN(", AF = 0: read, then write", CLEAR(3, PTE_AF), .set = AP2 | DBM),
+	CLEAN(", AF = 0: write", .write = true, CLEAR(3, PTE_AF), .set = AP2 | DBM),
 
 	/* L1 gives VNCR_EL2's VA another page, in each way to say so. */
 	BY("for this vCPU", LOCAL),
@@ -410,6 +453,17 @@ static const struct vncr_row rows[] = {
 	{ .desc = "race: L1 replaces the page while L2 writes", .l1 = l1_count,
 	  .host = run_race },
 
+	/* The dirty log has page A after L2's writes through VNCR_EL2, and after nothing else. */
+	LOG("write", "[-w+-w+w+-"),
+	LOG("read, then write", "[r-w+r-r-w+"),
+	LOG("switched on while the page is mapped for writes", "w[-w+"),
+	LOG("switched on while the page is mapped by a read", "r[-r-w+"),
+	LOG("switched off and on again", "[w+]w[-w+r-"),
+	LOG("write, then read", "[wr+r-w+"),
+	LOG("page in a level 2 block", "w[-r-w+w+", .leaf = 2),
+	LOG("clean page, TCR_EL2.HD", "[r-w*w+r-", .need = NEED_DBM, .tcr = TCR_HA | TCR_HD,
+	    SET(3, AP2 | DBM)),
+
 	/* What the host does meanwhile. */
 	{ .desc = "the vCPU's thread moves between CPUs", .l1 = l1_count, .host = run_migrate },
 	{ .desc = "two vCPUs take turns on a CPU", .l1 = l1_count, .host = run_two_vcpus },
@@ -424,6 +478,7 @@ static struct flat_row {
 	bool write;
 	bool after_use;
 	bool range;
+	enum log_mode mode;
 } flat[3 * ARRAY_SIZE(rows)];
 static unsigned int nr_flat;
 
@@ -453,6 +508,9 @@ static struct l2_command {
 } commands[MAX_VCPUS];
 
 static u64 race_stop, race_count;
+
+/* For L1: what the host side wants L2 to do, of enum log_step; another value is the end. */
+static u64 log_access;
 
 /* Of the row: L1's tables, what the leaf is, and what VNCR_EL2 has to be. */
 static struct s2_geometry geo;
@@ -821,6 +879,53 @@ static void l1_fault(u64 n, u64 write, u64 after_use)
 	else
 		GUEST_ASSERT_EQ(commands[0].value, was);
 	GUEST_DONE();
+}
+
+/* L1 makes the page clean again and again; the dirty state is set by writes alone. */
+static void l1_clean(u64 n, u64 write)
+{
+	const struct vncr_row *row = &rows[n];
+	struct l2_vcpu *l2 = l1_begin(row, 0);
+	u64 val = PATTERN(0, REG_VTTBR), *desc = l1_desc(row->level), clean;
+	unsigned int i;
+
+	l1_spoil(row);
+	for (i = 0; i < 3; i++) {
+		clean = *desc;
+		if (!write) {
+			GUEST_ASSERT_EQ(l1_read(l2, 0, REG_VTTBR), val);
+			GUEST_ASSERT_EQ(*desc, clean | PTE_AF);
+		}
+		l1_write(l2, 0, REG_VTTBR, ++val);
+		GUEST_ASSERT_EQ(*desc, (clean | PTE_AF) & ~AP2);
+		GUEST_ASSERT_EQ(*l1_reg(PAGE_A, REG_VTTBR), val);
+		GUEST_ASSERT_EQ(l1_read(l2, 0, REG_VTTBR), val);
+		*desc = clean;
+		l1_flush();
+	}
+	GUEST_DONE();
+}
+
+static void l1_logged(u64 n)
+{
+	struct l2_vcpu *l2 = l1_begin(&rows[n], 0);
+	u64 val = PATTERN(0, REG_VTTBR);
+
+	l1_spoil(&rows[n]);
+	for (;;) {
+		GUEST_SYNC(SYNC_L1);
+		switch (READ_ONCE(log_access)) {
+		case STEP_READ:
+			GUEST_ASSERT_EQ(l1_read(l2, 0, REG_VTTBR), val);
+			break;
+		case STEP_WRITE:
+			l1_write(l2, 0, REG_VTTBR, ++val);
+			GUEST_ASSERT_EQ(*l1_reg(PAGE_A, REG_VTTBR), val);
+			break;
+		default:
+			GUEST_DONE();
+		}
+	}
 }
 
 /*
@@ -1209,14 +1314,30 @@ struct vncr_vm {
 	struct kvm_vm *vm;
 	struct kvm_vcpu *vcpus[MAX_VCPUS];
 	struct nested_env env;
+	enum log_mode mode;
+	unsigned long log[VNCR_MEM_SIZE / SZ_4K / BITS_PER_LONG];
+	u32 fetch;		/* entries of the ring that have been collected */
 };
+
+static void vncr_enable_log(struct vncr_vm *v)
+{
+	if (v->mode == LOG_RING)
+		vm_enable_dirty_ring(v->vm, LOG_RING_SIZE);
+	else if (v->mode == LOG_INITIALLY_SET)
+		vm_enable_cap(v->vm, KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2,
+			      KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE | KVM_DIRTY_LOG_INITIALLY_SET);
+}
 
 static void vncr_vm_create(struct vncr_vm *v, unsigned int n, void *l1_second)
 {
 	unsigned int i, nr = l1_second ? 2 : 1;
 	gva_t l2;
 
-	v->vm = nested_vm_create(nr, rows[flat[n].index].l1, v->vcpus);
+	v->mode = flat[n].mode;
+	v->fetch = 0;
+	v->vm = vm_create(nr);
+	vncr_enable_log(v);
+	nested_vm_add_vcpus(v->vm, nr, rows[flat[n].index].l1, v->vcpus);
 	if (l1_second)
 		vcpu_arch_set_entry_point(v->vcpus[1], l1_second);
 	nested_mem_create(v->vm, &vncr_mem, VNCR_SLOT, 0);
@@ -1412,6 +1533,131 @@ static int run_mmu_off(unsigned int n, const char **reason)
 	return ret;
 }
 
+static unsigned int log_page(gpa_t gpa)
+{
+	return (gpa - VNCR_GPA) / getpagesize();
+}
+
+static void collect_ring(struct vncr_vm *v)
+{
+	struct kvm_dirty_gfn *ring = vcpu_map_dirty_ring(v->vcpus[0]), *entry;
+	u32 first = v->fetch;
+
+	for (;; v->fetch++) {
+		entry = &ring[v->fetch % v->vcpus[0]->dirty_gfns_count];
+		/* Pairs with the release when KVM fills the entry. */
+		if (smp_load_acquire(&entry->flags) != KVM_DIRTY_GFN_F_DIRTY)
+			break;
+		TEST_ASSERT(entry->slot == VNCR_SLOT &&
+			    entry->offset < log_page(VNCR_GPA + VNCR_MEM_SIZE),
+			    "Ring entry: slot %u, page %lu", entry->slot, (long)entry->offset);
+		__set_bit(entry->offset, v->log);
+		/* Pairs with the acquire when KVM resets the entry. */
+		smp_store_release(&entry->flags, KVM_DIRTY_GFN_F_RESET);
+	}
+	TEST_ASSERT_EQ(kvm_vm_reset_dirty_ring(v->vm), v->fetch - first);
+}
+
+static void collect_log(struct vncr_vm *v)
+{
+	unsigned int pages = log_page(VNCR_GPA + VNCR_MEM_SIZE);
+
+	bitmap_zero(v->log, pages);
+	if (v->mode == LOG_RING) {
+		collect_ring(v);
+		return;
+	}
+
+	kvm_vm_get_dirty_log(v->vm, VNCR_SLOT, v->log);
+	if (v->mode == LOG_INITIALLY_SET)
+		kvm_vm_clear_dirty_log(v->vm, VNCR_SLOT, v->log, 0, pages);
+}
+
+/* Does the log have what @step says? */
+static bool log_is(struct vncr_vm *v, enum log_step step)
+{
+	unsigned int n, page = log_page(PAGE_A), table = log_page(TABLE_GPA(3));
+	bool want, ok = true;
+
+	collect_log(v);
+	for (n = 0; n < log_page(VNCR_GPA + VNCR_MEM_SIZE); n++) {
+		want = (n == page && step != STEP_NONE) || (n == table && step == STEP_TABLE);
+		if (test_bit(n, v->log) == want)
+			continue;
+		ksft_print_msg("page %u is %sin the log\n", n, want ? "not " : "");
+		ok = false;
+	}
+
+	return ok;
+}
+
+static void log_switch(struct vncr_vm *v, bool on)
+{
+	unsigned int n;
+
+	vm_mem_region_set_flags(v->vm, VNCR_SLOT, on ? KVM_MEM_LOG_DIRTY_PAGES : 0);
+	if (!on || v->mode != LOG_INITIALLY_SET)
+		return;
+
+	collect_log(v);
+	for (n = 0; n < log_page(VNCR_GPA + VNCR_MEM_SIZE); n++)
+		TEST_ASSERT(test_bit(n, v->log), "Page %u is not set initially", n);
+}
+
+static const char *log_mode_missing(enum log_mode mode)
+{
+	if (mode == LOG_RING && !kvm_has_cap(KVM_CAP_DIRTY_LOG_RING_ACQ_REL))
+		return "no dirty ring (KVM_CAP_DIRTY_LOG_RING_ACQ_REL)";
+	if (mode == LOG_INITIALLY_SET &&
+	    !(kvm_check_cap(KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2) & KVM_DIRTY_LOG_INITIALLY_SET))
+		return "no such log (KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2)";
+
+	return NULL;
+}
+
+/* Take the steps. L1 waits for one, always, but after a failure. */
+static int run_logged(unsigned int n, const char **reason)
+{
+	const char *step = rows[flat[n].index].steps;
+	struct vncr_vm v;
+	u64 access;
+	int ret;
+
+	*reason = log_mode_missing(flat[n].mode);
+	if (*reason)
+		return NESTED_SKIP;
+
+	vncr_vm_create(&v, n, NULL);
+	ret = run_to_sync(v.vcpus[0], reason);
+	for (; *step && ret == NESTED_SYNC; step++) {
+		access = *step;
+		switch (access) {
+		case STEP_ON:
+		case STEP_OFF:
+			log_switch(&v, access == STEP_ON);
+			break;
+		case STEP_READ:
+		case STEP_WRITE:
+			write_guest_global(v.vm, log_access, access);
+			ret = run_to_sync(v.vcpus[0], reason);
+			break;
+		default:
+			if (!log_is(&v, access))
+				ret = NESTED_FAIL;
+		}
+		if (ret == NESTED_FAIL)
+			ksft_print_msg("steps from there: %s\n", step);
+	}
+	if (ret == NESTED_SYNC) {
+		access = 0;
+		write_guest_global(v.vm, log_access, access);
+		ret = run_to_sync(v.vcpus[0], reason);
+	}
+	kvm_vm_free(v.vm);
+
+	return ret;
+}
+
 static int run_row(unsigned int n, const char **reason)
 {
 	const struct vncr_row *row = &rows[flat[n].index];
@@ -1419,7 +1665,8 @@ static int run_row(unsigned int n, const char **reason)
 	return row->host ? row->host(n, reason) : run_single(n, reason);
 }
 
-static void flatten_row(unsigned int index, bool write, bool after_use, bool range)
+static void flatten_row(unsigned int index, bool write, bool after_use, bool range,
+			enum log_mode mode)
 {
 	struct flat_row *row = &flat[nr_flat++];
 	const char *variant = range ? ", of a range" : "";
@@ -1430,8 +1677,9 @@ static void flatten_row(unsigned int index, bool write, bool after_use, bool ran
 	row->write = write;
 	row->after_use = after_use;
 	row->range = range;
-	TEST_ASSERT(asprintf(&row->desc, "%s%s", rows[index].desc, variant) > 0,
-		    "asprintf() failed");
+	row->mode = mode;
+	TEST_ASSERT(asprintf(&row->desc, "%s%s%s%s", rows[index].desc, variant, mode ? ", " : "",
+			     log_mode_names[mode]) > 0, "asprintf() failed");
 }
 
 int main(int argc, char *argv[])
@@ -1441,15 +1689,21 @@ int main(int argc, char *argv[])
 		.rows = flat, .row_size = sizeof(flat[0]),
 		.run = run_row, .timeout_s = 20,
 	};
+	enum log_mode mode;
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(rows); i++) {
-		flatten_row(i, rows[i].write, rows[i].after_use, false);
+		if (rows[i].steps) {
+			for (mode = LOG_NONE + 1; mode < NR_LOG_MODES; mode++)
+				flatten_row(i, false, false, false, mode);
+			continue;
+		}
+		flatten_row(i, rows[i].write, rows[i].after_use, false, LOG_NONE);
 		if (rows[i].ranges)
-			flatten_row(i, false, false, true);
+			flatten_row(i, false, false, true, LOG_NONE);
 		if (rows[i].each_way) {
-			flatten_row(i, true, false, false);
-			flatten_row(i, true, true, false);
+			flatten_row(i, true, false, false, LOG_NONE);
+			flatten_row(i, true, true, false, LOG_NONE);
 		}
 	}
 	suite.nr_rows = nr_flat;
