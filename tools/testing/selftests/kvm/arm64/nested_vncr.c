@@ -15,14 +15,16 @@
  * Seen to fail: with ESR_ELx.VNCR not set; with FAR_EL2 that of the page; with TLBI by VA ignored;
  * with SCTLR_EL2.M, the ASID, or VNCR_EL2 itself, not part of a hit; with notifiers that drop no
  * entry; with the offset in a large leaf lost; with TTBR1_EL2 or a flat address not compared with
- * the output size; with TLBI by ASID, nXS, OS, local ranges, the sign of a range, 16-bit ASIDs or
- * TCR_EL2.A1 ignored; with entries that remember no more than 4K of a block; with the sign of a
+ * the output size; with TLBI by ASID, nXS, OS, local ranges, the sign of a range, 16-bit ASIDs,
+ * TCR_EL2.AS or A1 ignored; with entries that remember no more than 4K of a block; with the sign of a
  * 52-bit VA taken from bit 48; with memory that the host cannot have as an error of KVM_RUN; with a
  * read that makes a clean page of L1's writable, or, the log being on, any page; with no page of
  * L2's in the log; with a log that leaves the page mapped for writes when it is switched on or
  * collected. The race, with two CPUs: with a TLBI that leaves the page mapped where L2 runs.
  *
- * Not here: big-endian tables, which take an SCTLR_EL2.EE that L1 itself cannot live with.
+ * Not here: big-endian tables, which take an SCTLR_EL2.EE that L1 itself cannot live with. A TLBI
+ * with more ASID bits than are in use: software must write them as 0 if there are 16 of them, and
+ * KVM has no VM with 8 on a host with 16.
  *
  * Locking: rows with two vCPUs run them in turn, but for the race, which has a thread for each;
  * what they share are descriptors and registers' values, by single-copy atomic accesses.
@@ -302,6 +304,7 @@ struct vncr_row {
 	bool range;
 	u64 distance;
 	u16 asid;		/* 0: ASID */
+	u16 asid_ignored;	/* bits that TTBRn_EL2 has on top, while ASIDs are of 8 bits */
 };
 
 static void l1_registers(u64 n);
@@ -443,7 +446,9 @@ static const struct vncr_row rows[] = {
 	BY("IS, nXS, on another vCPU", ISNXS, .host = run_remote),
 	BY("OS, nXS, on another vCPU", OSNXS, .host = run_remote),
 	BY("IS, 16-bit ASID", IS, .need = NEED_ASID16, .asid = 0x1105, .tcr = TCR_AS),
+	BY("IS, 8-bit ASID, more in TTBR0_EL2", IS, .asid_ignored = 0x1100),
 	BY("IS, ASID in TTBR1_EL2", IS, .tcr = TCR_A1),
+	BY("IS, 8-bit ASID, more in TTBR1_EL2", IS, .tcr = TCR_A1, .asid_ignored = 0x1100),
 	BY("IS, 52-bit VA", IS, .page_shift = 16, .ia_bits = 52),
 	BY("of another VA in the level 2 block", IS, .leaf = 2, .distance = SZ_1M),
 	BY("of another VA in the level 1 block", IS, .leaf = 1, .distance = SZ_256M),
@@ -668,6 +673,7 @@ static void l1_set_ttbrs(const struct vncr_row *row, u64 asid)
 	u64 ttbr0 = read_sysreg_s(SYS_TTBR0_EL1) & ~TTBR_ASID, other = asid ^ 3;
 	bool a1 = row->tcr & TCR_A1;
 
+	asid |= row->asid_ignored;
 	write_sysreg_s(ttbr0 | FIELD_PREP(TTBR_ASID, a1 ? other : asid), SYS_TTBR0_EL1);
 	write_sysreg_s(TABLE_GPA(geo.start) | FIELD_PREP(TTBR_ASID, a1 ? asid : other),
 		       SYS_TTBR1_EL1);
