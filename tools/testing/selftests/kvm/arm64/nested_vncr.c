@@ -16,9 +16,9 @@
  * with SCTLR_EL2.M, the ASID, or VNCR_EL2 itself, not part of a hit; with notifiers that drop no
  * entry; with the offset in a large leaf lost; with TTBR1_EL2 or a flat address not compared with
  * the output size; with TLBI by ASID, nXS, OS, local ranges, the sign of a range, 16-bit ASIDs,
- * TCR_EL2.AS or A1 ignored; with entries that remember no more than 4K of a block; with the sign of a
- * 52-bit VA taken from bit 48; with memory that the host cannot have as an error of KVM_RUN; with a
- * read that makes a clean page of L1's writable, or, the log being on, any page; with no page of
+ * TCR_EL2.AS or A1 ignored; with entries that remember no more than 4K of a block; with the sign of
+ * a 52-bit VA taken from bit 48; with memory that the host cannot have as an error of KVM_RUN; with
+ * a read that makes a clean page of L1's writable, or, the log being on, any page; with no page of
  * L2's in the log; with a log that leaves the page mapped for writes when it is switched on or
  * collected. The race, with two CPUs: with a TLBI that leaves the page mapped where L2 runs.
  *
