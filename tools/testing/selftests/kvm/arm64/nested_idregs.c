@@ -15,7 +15,7 @@
  *
  * Seen to fail with: no upper limits (ID_AA64MMFR0_EL1.ECV was too high); no forced values
  * (ID_AA64DFR0_EL1.CTX_CMPs, ID_AA64MMFR4_EL1.E2H0); the masks of VTCR_EL2, or of HCR_EL2, not
- * applied; VTCR_EL2.{HA, HD} RES0 for a VM that has the feature.
+ * applied, or kept from a KVM_RUN that failed; VTCR_EL2.{HA, HD} RES0 for a VM that has these.
  *
  * Userspace cannot take FEAT_VMID16 and FEAT_S2FWB away: what becomes of their bits only shows on a
  * host without them.
@@ -569,6 +569,41 @@ static int run_immutable(struct kvm_vcpu *vcpu, const char **reason)
 	return ok ? NESTED_PASS : NESTED_FAIL;
 }
 
+/* A KVM_RUN that fails does not count: without its initialisation, a PMU makes it fail. */
+static int run_failed(struct kvm_vcpu *unused, const char **reason)
+{
+	struct kvm_vcpu_init init;
+	struct kvm_vcpu *vcpu;
+	struct kvm_vm *vm;
+	int irq = 23;
+	u64 mmfr1;
+	bool ok;
+
+	if (!kvm_check_cap(KVM_CAP_ARM_PMU_V3)) {
+		*reason = "the host has no PMU for VMs";
+		return NESTED_SKIP;
+	}
+	vm = vm_create(1);
+	kvm_get_default_vcpu_target(vm, &init);
+	init.features[0] |= BIT(KVM_ARM_VCPU_HAS_EL2) | BIT(KVM_ARM_VCPU_PMU_V3);
+	vcpu = aarch64_vcpu_add(vm, 0, &init, l1_main);
+	kvm_arch_vm_finalize_vcpus(vm);
+	ok = nested_check("errno of KVM_RUN", _vcpu_run(vcpu) ? errno : 0, EINVAL, ~0UL);
+
+	mmfr1 = vcpu_get_reg(vcpu, REG_ID(SYS_ID_AA64MMFR1_EL1));
+	vcpu_set_reg(vcpu, REG_ID(SYS_ID_AA64MMFR1_EL1), mmfr1 & ~ID_AA64MMFR1_EL1_HAFDBS);
+	vcpu_device_attr_set(vcpu, KVM_ARM_VCPU_PMU_V3_CTRL, KVM_ARM_VCPU_PMU_V3_IRQ, &irq);
+	vcpu_device_attr_set(vcpu, KVM_ARM_VCPU_PMU_V3_CTRL, KVM_ARM_VCPU_PMU_V3_INIT, NULL);
+	l1.vtcr_set = VTCR_EL2_HA | VTCR_EL2_HD;
+	sync_global_to_guest(vm, l1);
+	ok &= run_to(vcpu, SYNC_SET);
+	ok &= nested_check("VTCR_EL2.{HA, HD}", vcpu_get_reg(vcpu, REG_ID(SYS_VTCR_EL2)), 0,
+			   l1.vtcr_set);
+	kvm_vm_free(vm);
+
+	return ok ? NESTED_PASS : NESTED_FAIL;
+}
+
 static const struct {
 	const char *desc;
 	int (*run)(struct kvm_vcpu *vcpu, const char **reason);
@@ -579,6 +614,7 @@ static const struct {
 	{ "52-bit granules, PARange and VTCR_EL2.{DS, SL2}", run_lpa2 },
 	{ "VTCR_EL2 has its RES1 bit, and nothing else by itself", run_res1 },
 	{ "nothing changes after the first run", run_immutable },
+	{ "what is lowered after a run that failed", run_failed },
 };
 
 /* Where the rows of each table begin. */
