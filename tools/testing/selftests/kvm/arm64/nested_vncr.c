@@ -20,7 +20,8 @@
  * a 52-bit VA taken from bit 48; with memory that the host cannot have as an error of KVM_RUN; with
  * a read that makes a clean page of L1's writable, or, the log being on, any page; with no page of
  * L2's in the log; with a log that leaves the page mapped for writes when it is switched on or
- * collected. The race, with two CPUs: with a TLBI that leaves the page mapped where L2 runs.
+ * collected; with notifiers that drop the entry of the first vCPU alone. The race, with two CPUs:
+ * with a TLBI that leaves the page mapped where L2 runs.
  *
  * Not here: big-endian tables, which take an SCTLR_EL2.EE that L1 itself cannot live with. A TLBI
  * with more ASID bits than are in use: software must write them as 0 if there are 16 of them, and
@@ -298,6 +299,7 @@ struct vncr_row {
 	u64 va;			/* VNCR_EL2 while L1's MMU is off */
 
 	const char *steps;	/* of enum log_step */
+	bool replace;		/* the host replaces the memory of both pages */
 
 	/* TLB maintenance: what, and at how large a distance from the page. */
 	enum tlbi_form form;
@@ -473,6 +475,8 @@ static const struct vncr_row rows[] = {
 	{ .desc = "the vCPU's thread moves between CPUs", .l1 = l1_count, .host = run_migrate },
 	{ .desc = "two vCPUs take turns on a CPU", .l1 = l1_count, .host = run_two_vcpus },
 	{ .desc = "madvise() on the page", .l1 = l1_count, .host = run_madvise },
+	{ .desc = "madvise() on two vCPUs' pages", .l1 = l1_count, .host = run_two_vcpus,
+	  .replace = true },
 	{ .desc = "SCTLR_EL2.M is cleared and set", .l1 = l1_mmu_off, .host = run_mmu_off },
 };
 
@@ -1484,6 +1488,17 @@ static int run_migrate(unsigned int n, const char **reason)
 	return ret;
 }
 
+/* New memory with the same contents: the old page must not be used any more. */
+static void replace_memory(struct kvm_vm *vm, gpa_t page)
+{
+	void *hva = addr_gpa2hva(vm, REGION_64K(page)), *copy = malloc(SZ_64K);
+
+	memcpy(copy, hva, SZ_64K);
+	TEST_ASSERT(!madvise(hva, SZ_64K, MADV_DONTNEED), "madvise(), errno %d", errno);
+	memcpy(hva, copy, SZ_64K);
+	free(copy);
+}
+
 static int run_two_vcpus(unsigned int n, const char **reason)
 {
 	int ret, second = NESTED_SYNC;
@@ -1491,8 +1506,13 @@ static int run_two_vcpus(unsigned int n, const char **reason)
 
 	nested_pin_self(0);
 	vncr_vm_create(&v, n, l1_count_second);
-	while ((ret = run_to_sync(v.vcpus[0], reason)) == NESTED_SYNC && second == NESTED_SYNC)
+	while ((ret = run_to_sync(v.vcpus[0], reason)) == NESTED_SYNC && second == NESTED_SYNC) {
 		second = run_to_sync(v.vcpus[1], reason);
+		if (!rows[flat[n].index].replace)
+			continue;
+		replace_memory(v.vm, PAGE_A);
+		replace_memory(v.vm, PAGE_B);
+	}
 	if (ret == NESTED_PASS && second == NESTED_SYNC)
 		ret = run_to_sync(v.vcpus[1], reason);
 	kvm_vm_free(v.vm);
@@ -1500,23 +1520,14 @@ static int run_two_vcpus(unsigned int n, const char **reason)
 	return ret == NESTED_SYNC ? second : ret;
 }
 
-/* New memory with the same contents: the old page must not be used any more. */
 static int run_madvise(unsigned int n, const char **reason)
 {
 	struct vncr_vm v;
-	void *hva, *copy;
 	int ret;
 
 	vncr_vm_create(&v, n, NULL);
-	hva = addr_gpa2hva(v.vm, REGION_64K(PAGE_A));
-	copy = malloc(SZ_64K);
-	while ((ret = run_to_sync(v.vcpus[0], reason)) == NESTED_SYNC) {
-		memcpy(copy, hva, SZ_64K);
-		TEST_ASSERT(!madvise(hva, SZ_64K, MADV_DONTNEED), "madvise(), errno %d",
-			    errno);
-		memcpy(hva, copy, SZ_64K);
-	}
-	free(copy);
+	while ((ret = run_to_sync(v.vcpus[0], reason)) == NESTED_SYNC)
+		replace_memory(v.vm, PAGE_A);
 	kvm_vm_free(v.vm);
 
 	return ret;
