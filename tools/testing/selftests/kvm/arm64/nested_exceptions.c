@@ -11,14 +11,17 @@
  * access, by a load from a hole. What L2 has at a nested IPA, L1 has at another GPA; something else
  * is at the GPA that equals the nested IPA.
  *
- * HCR_EL2.{CD,ID}: an emulator has no caches, so that these rows can fail on hardware alone.
+ * HCR_EL2.{CD,ID}: an emulator has no caches, so that these rows can fail on hardware alone. Not
+ * here: SCTLR2_EL2.EASE, which QEMU has not, and KVM_EXIT_ARM_SEA, for which the host needs an
+ * External abort of its own.
  *
  * Seen to fail: with an SError looked at after an exit instead of before the next entry; with VSE
  * taken along from L1 to L2, and with no look at PSTATE.A; with WFI not told of a pending SError;
  * with each SError, each External abort, or no External abort for L1; with put and load of a vCPU
  * that is not loaded, and with the access that an exception has ended completed; with IMO alone
  * warned of; with shadow entries kept over a reset; with no limit of IPAs and none of tables; with
- * VMPIDR_EL2.{U,MT} reserved. The WFI of an L1 with E2H = 1 ends without an exit on an emulator.
+ * no level for a walk, nested IPAs for userspace, and VMPIDR_EL2.{U,MT} reserved. The WFI of an L1
+ * with E2H = 1 ends without an exit on an emulator.
  *
  * No locking: one vCPU runs at a time.
  */
@@ -55,6 +58,12 @@
 #define BEYOND_IPA		0x58000000UL
 #define BEYOND_GPA		BIT(41)		/* of a VM with 40 bits */
 #define ALIAS_IPA		BIT(38)
+#define GMEM_GPA		0xc0000000UL
+#define GMEM_SLOT		3
+#define GMEM_IPA		0x68000000UL
+#define GMEM_VA			0x7200000000UL
+/* A VA whose last table of L2's stage 1 is beyond the VM's addresses. */
+#define WALK_VA			0x7300000000UL
 
 #define RIGHT			0x600d600d00000000UL
 #define WRONG			0xbadbadbad0000000UL
@@ -109,12 +118,16 @@ static void l1_wfi(struct l2_vcpu *l2, const struct exc_row *row);
 static void l1_data(struct l2_vcpu *l2, const struct exc_row *row);
 static void l1_reset(struct l2_vcpu *l2, const struct exc_row *row);
 static void l1_beyond(struct l2_vcpu *env_l2, const struct exc_row *row);
+static void l1_walk(struct l2_vcpu *l2, const struct exc_row *row);
+static void l1_gmem(struct l2_vcpu *l2, const struct exc_row *row);
 static void l1_tables(struct l2_vcpu *env_l2, const struct exc_row *row);
 static void l1_vmpidr(struct l2_vcpu *l2, const struct exc_row *row);
 static void l2_store_unmapped(void);
 static void l2_injected(const struct exc_row *row);
 static void l2_own_state(const struct exc_row *row);
 static void l2_data(void);
+static void l2_walk(void);
+static void l2_gmem(void);
 static void l2_read_probe(void);
 static void l2_read_mpidr(void);
 
@@ -209,6 +222,13 @@ static const struct exc_row rows[] = {
 	  .l1 = l1_beyond, .arg = L2_STUB_LOAD, .hcr_set = HCR_EL2_TEA,
 	  .hcr_clear = HCR_EL2_VM, .ipa_40 = true },
 
+	{ .desc = "beyond the VM's addresses: table of L2's stage 1, to L2",
+	  .l1 = l1_walk, .l2 = l2_walk, .target = TO_L2, .ipa_40 = true },
+	{ .desc = "beyond the VM's addresses: table of L2's stage 1, TEA = 1, to L1",
+	  .l1 = l1_walk, .l2 = l2_walk, .hcr_set = HCR_EL2_TEA, .ipa_40 = true },
+
+	{ .desc = "a page of guest_memfd is gone: userspace is told the GPA",
+	  .l1 = l1_gmem, .l2 = l2_gmem },
 	{ .desc = "one page all over L2's addresses: the host's tables are bounded",
 	  .l1 = l1_tables },
 	{ .desc = "VMPIDR_EL2.{U,MT} are L1's to set", .l1 = l1_vmpidr, .l2 = l2_read_mpidr },
@@ -371,6 +391,16 @@ static noinline void l2_data(void)
 
 	WRITE_ONCE(probe[1], READ_ONCE(probe[0]) + 1);
 	l2_hvc(READ_ONCE(probe[1]));
+}
+
+static void l2_walk(void)
+{
+	READ_ONCE(*(u64 *)WALK_VA);
+}
+
+static void l2_gmem(void)
+{
+	READ_ONCE(*(u64 *)GMEM_VA);
 }
 
 static void l2_read_probe(void)
@@ -769,6 +799,38 @@ static void l1_beyond(struct l2_vcpu *env_l2, const struct exc_row *row)
 	GUEST_DONE();
 }
 
+/* The walk's fault, at the level of the table. */
+static void l1_walk(struct l2_vcpu *l2, const struct exc_row *row)
+{
+	const u64 mask = ESR_ELx_EC_MASK | ESR_ELx_IL | ESR_ELx_FSC | ESR_ELx_FnV;
+	u64 esr = ESR_ELx_IL | ESR_ELx_FSC_SEA_TTW(3);
+
+	l1_need_ras(row);
+	l2->hcr |= row->hcr_set;
+	l2_enter(l2);
+	if (row->target == TO_L1) {
+		esr |= (u64)ESR_ELx_EC_DABT_LOW << ESR_ELx_EC_SHIFT;
+		GUEST_ASSERT_EQ(l2->exit.vector, VECTOR_SYNC_LOWER_64);
+		GUEST_ASSERT_EQ(l2->exit.esr & mask, esr);
+		GUEST_ASSERT_EQ(l2->exit.far, WALK_VA);
+		GUEST_ASSERT_EQ(TAKEN(count), 0);
+	} else {
+		esr |= (u64)ESR_ELx_EC_DABT_CUR << ESR_ELx_EC_SHIFT;
+		GUEST_ASSERT(l2_exit_is_hvc(&l2->exit, L2_HVC_DONE));
+		GUEST_ASSERT_EQ(TAKEN(count), 1);
+		GUEST_ASSERT_EQ(TAKEN(el), 1);
+		GUEST_ASSERT_EQ(TAKEN(esr) & mask, esr);
+		GUEST_ASSERT_EQ(TAKEN(far), WALK_VA);
+	}
+	GUEST_DONE();
+}
+
+static void l1_gmem(struct l2_vcpu *l2, const struct exc_row *row)
+{
+	l2_enter(l2);
+	GUEST_FAIL("L2 has come back");
+}
+
 /* L2: add one to what is at x0; x3 times, x2 apart. Position independent. */
 extern const char l2_touch[], l2_touch_end[];
 
@@ -1137,6 +1199,64 @@ static void exc_vm_create_e2h0(struct exc_vm *v, const struct exc_row *row)
 	vcpu_args_set(v->vcpu, 2, 0, (u64)row);
 }
 
+/* Move the last table of a VA beyond the VM's addresses, in L2's stage 1. */
+static void walk_beyond(struct nested_env *env, gva_t va)
+{
+	u64 page = env->vm->page_size, shift = env->vm->page_shift, *desc;
+	gva_t last = nested_env_s1_desc(env, va) - env->mem.gva + env->mem.gpa;
+	u64 table = (last & ~(page - 1)) + NESTED_IPA_OFFSET;
+
+	/* It is the one descriptor that leads there. */
+	for (desc = env->mem.va; desc < (u64 *)(env->mem.va + env->mem.used); desc++) {
+		if ((*desc & GENMASK(47, shift)) == table && (*desc & 3) == 3) {
+			*desc ^= table ^ BEYOND_IPA;
+			return;
+		}
+	}
+	TEST_FAIL("no table for VA 0x%lx", (unsigned long)va);
+}
+
+/* A slot of guest_memfd, of which the file is closed: it has no pages any more. */
+static const char *add_gmem(struct exc_vm *v)
+{
+	u64 size = getpagesize();
+	void *hva;
+	int fd;
+
+	if (!(kvm_check_cap(KVM_CAP_GUEST_MEMFD_FLAGS) & GUEST_MEMFD_FLAG_MMAP))
+		return "no guest_memfd that can be mapped (KVM_CAP_GUEST_MEMFD_FLAGS)";
+
+	hva = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	TEST_ASSERT(hva != MAP_FAILED, __KVM_SYSCALL_ERROR("mmap", -1));
+	fd = vm_create_guest_memfd(v->vm, size,
+				   GUEST_MEMFD_FLAG_MMAP | GUEST_MEMFD_FLAG_INIT_SHARED);
+	vm_set_user_memory_region2(v->vm, GMEM_SLOT, KVM_MEM_GUEST_MEMFD, GMEM_GPA, size, hva,
+				   fd, 0);
+	close(fd);
+	return NULL;
+}
+
+static int run_gmem(struct exc_vm *v, const char **reason)
+{
+	struct kvm_run *run = v->vcpu->run;
+	bool ok = true;
+	int ret;
+
+	*reason = add_gmem(v);
+	if (*reason)
+		return NESTED_SKIP;
+
+	ret = _vcpu_run(v->vcpu);
+	ok &= nested_check("KVM_RUN", ret, -1, ~0U);
+	ok &= nested_check("errno", errno, EFAULT, ~0U);
+	ok &= nested_check("exit", run->exit_reason, KVM_EXIT_MEMORY_FAULT, ~0U);
+	if (ok) {
+		ok &= nested_check("gpa", run->memory_fault.gpa, GMEM_GPA, ~0UL);
+		ok &= nested_check("size", run->memory_fault.size, getpagesize(), ~0UL);
+	}
+	return ok ? NESTED_PASS : NESTED_FAIL;
+}
+
 static void exc_vm_create(struct exc_vm *v, const struct exc_row *row)
 {
 	unsigned int nr = row->inject & INJECT_OTHER ? 2 : 1;
@@ -1164,6 +1284,10 @@ static void exc_vm_create(struct exc_vm *v, const struct exc_row *row)
 	s2_map(v->env.s2, PROBE_IPA, PROBE_GPA, 2 * SZ_64K, 3, S2_ATTR_DEFAULT);
 	s2_map(v->env.s2, HOLE_IPA, HOLE_GPA, page, 3, S2_ATTR_DEFAULT);
 	s2_map(v->env.s2, BEYOND_IPA, BEYOND_GPA, page, 3, S2_ATTR_DEFAULT);
+	nested_env_map_s1(&v->env, GMEM_VA, GMEM_IPA, page, 0);
+	s2_map(v->env.s2, GMEM_IPA, GMEM_GPA, page, 3, S2_ATTR_DEFAULT);
+	nested_env_map_s1(&v->env, WALK_VA, PROBE_IPA, page, 0);
+	walk_beyond(&v->env, WALK_VA);
 	if (row->l1 == l1_tables)
 		map_everywhere(&v->env, TOUCH_ROUNDS * TOUCH_PLACES);
 	v->probe_desc = s2_desc(v->env.s2, PROBE_IPA, 3);
@@ -1194,6 +1318,8 @@ static int run_row(unsigned int n, const char **reason)
 		*reason = "no SecPageTables in /proc/meminfo";
 		return NESTED_SKIP;
 	}
+	if (row->l1 == l1_gmem)
+		return run_gmem(&v, reason);
 	do {
 		ret = nested_run_vcpu(v.vcpu, &uc, reason);
 		if (ret == NESTED_EXIT)
