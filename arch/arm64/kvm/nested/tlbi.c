@@ -319,7 +319,7 @@ void kvm_handle_s1e2_tlbi(struct kvm_vcpu *vcpu, u32 inst, u64 val)
 		return;
 
 	tlbi_s1_scope(inst, val, tlbi_el2_ds(vcpu), &scope);
-	/* Bits above the width in force are RES0, and ignored. */
+	/* Above the width in force L1 has to write zeroes; be lenient. */
 	if (!tlbi_el2_asid16(vcpu))
 		scope.asid &= GENMASK(7, 0);
 
