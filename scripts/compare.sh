@@ -22,7 +22,7 @@ export NESTED_HASTE=$((10 * SLACK))
 # A test that fails is a result; a kernel without results is none.
 run()
 {
-	"$TOP/scripts/selftest.sh" "$@" 2>&1 >"$OUT/logs/compare-$1.log" | sed "s/^ */$1: /" >&2
+	"$TOP/scripts/selftest.sh" "$@" 2>&1 >"$OUT/logs/compare-$1.log" | sed -u "s/^ */$1: /" >&2
 	[ -s "$OUT/results/selftest-$(name_of "$1").ktap" ] ||
 		die "the selftests left no results on $1" "see what they said above"
 }
