@@ -583,6 +583,7 @@ int main(int argc, char *argv[])
 	static const struct nested_suite suite = {
 		.name = "nested_s2_geometry",
 		.nr_rows = NR_OWN + NR_LOWERED + NR_WITHOUT, .desc = row_desc, .run = run_row,
+		.timeout_s = 30,
 	};
 
 	return nested_main(argc, argv, &suite);

@@ -1400,7 +1400,7 @@ int main(int argc, char *argv[])
 	struct nested_suite suite = {
 		.name = "nested_stress",
 		.rows = rows, .nr_rows = ARRAY_SIZE(rows), .row_size = sizeof(rows[0]),
-		.run = run_row, .timeout_s = 30 + 2 * seconds(),
+		.run = run_row, .timeout_s = 30 + 10 * seconds(),
 	};
 
 	return nested_main(argc, argv, &suite);

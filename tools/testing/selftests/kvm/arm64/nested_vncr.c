@@ -1704,7 +1704,7 @@ int main(int argc, char *argv[])
 	struct nested_suite suite = {
 		.name = "nested_vncr",
 		.rows = flat, .row_size = sizeof(flat[0]),
-		.run = run_row, .timeout_s = 20,
+		.run = run_row, .timeout_s = 30,
 	};
 	enum log_mode mode;
 	unsigned int i;

@@ -13,6 +13,7 @@
 #include <fnmatch.h>
 #include <sched.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -252,16 +253,27 @@ static bool klog_clean(int fd)
 	return clean;
 }
 
-static unsigned int row_timeout(const struct nested_suite *suite)
+/* In milliseconds. */
+static unsigned long row_timeout(const struct nested_suite *suite)
 {
 	const char *slack = getenv("NESTED_SLACK"), *haste = getenv("NESTED_HASTE");
-	unsigned int timeout = suite->timeout_s ?: DEFAULT_TIMEOUT_S;
+	unsigned long timeout = (suite->timeout_s ?: DEFAULT_TIMEOUT_S) * 1000UL;
 
 	if (slack)
 		timeout *= atoi_positive("NESTED_SLACK", slack);
 	if (haste)
 		timeout /= atoi_positive("NESTED_HASTE", haste);
 	return timeout ?: 1;
+}
+
+static void start_timeout(const struct nested_suite *suite)
+{
+	unsigned long ms = row_timeout(suite);
+	struct itimerval timer = {
+		.it_value = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 },
+	};
+
+	TEST_ASSERT(!setitimer(ITIMER_REAL, &timer, NULL), __KVM_SYSCALL_ERROR("setitimer", -1));
 }
 
 static int run_child(const struct nested_suite *suite, unsigned int n, char *reason)
@@ -275,7 +287,7 @@ static int run_child(const struct nested_suite *suite, unsigned int n, char *rea
 	pid = fork();
 	TEST_ASSERT(pid >= 0, __KVM_SYSCALL_ERROR("fork", pid));
 	if (!pid) {
-		alarm(row_timeout(suite));
+		start_timeout(suite);
 		ret = suite->run(n, &why);
 		snprintf(reason, REASON_SIZE, "%s", why);
 		fflush(NULL);
