@@ -21,7 +21,8 @@
  * that is not loaded, and with the access that an exception has ended completed; with IMO alone
  * warned of; with shadow entries kept over a reset; with no limit of IPAs and none of tables; with
  * no level for a walk, nested IPAs for userspace, and VMPIDR_EL2.{U,MT} reserved. The WFI of an L1
- * with E2H = 1 ends without an exit on an emulator.
+ * with E2H = 1 ends without an exit on an emulator. Not seen to fail: FMO without IMO, since the
+ * warning comes once a boot; a table of L2's stage 1 beyond the VM's addresses, to L2.
  *
  * No locking: one vCPU runs at a time.
  */
