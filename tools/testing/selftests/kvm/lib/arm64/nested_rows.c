@@ -276,6 +276,8 @@ static void start_timeout(const struct nested_suite *suite)
 	TEST_ASSERT(!setitimer(ITIMER_REAL, &timer, NULL), __KVM_SYSCALL_ERROR("setitimer", -1));
 }
 
+#define TIMED_OUT	-1
+
 static int run_child(const struct nested_suite *suite, unsigned int n, char *reason)
 {
 	const char *why = "";
@@ -297,9 +299,10 @@ static int run_child(const struct nested_suite *suite, unsigned int n, char *rea
 	TEST_ASSERT(waitpid(pid, &status, 0) == pid, "waitpid() failed, errno %d", errno);
 	if (!WIFSIGNALED(status))
 		return WEXITSTATUS(status);
+	if (WTERMSIG(status) == SIGALRM)
+		return TIMED_OUT;
 
-	ksft_print_msg("row was killed by signal %d%s\n", WTERMSIG(status),
-		       WTERMSIG(status) == SIGALRM ? " (timeout)" : "");
+	ksft_print_msg("row was killed by signal %d\n", WTERMSIG(status));
 	return NESTED_FAIL;
 }
 
@@ -317,6 +320,8 @@ static void run_row(const struct nested_suite *suite, unsigned int n, char *reas
 
 	if (ret == NESTED_SKIP)
 		ksft_test_result_skip("%s: %s\n", desc, reason);
+	else if (ret == TIMED_OUT)
+		ksft_test_result_fail("%s # TIMEOUT after %lu ms\n", desc, row_timeout(suite));
 	else
 		ksft_test_result(ret == NESTED_PASS, "%s\n", desc);
 }
