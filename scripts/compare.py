@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0
 """Put KTAP results side by side.
 
-usage: compare.py NAME=FILE NAME=FILE...
+usage: compare.py NAME=FILE[,FILE...] NAME=FILE[,FILE...]...
 
 A line for each row (the leaves of the reports, as ktap.py counts them), with
-what became of it in each file; '-' where a file does not have it.
+what became of it in each file: 'time' where it was still running at its limit,
+which does not tell a row that hangs from one that is slow, and '-' where a file
+does not have it.
 """
 import sys
 
@@ -13,25 +15,28 @@ from ktap import parse
 
 # What ktap.parse() adds where a report breaks off.
 OURS = ("plan", "unfinished")
-SHOWN = {"pass": "ok", "fail": "FAIL", "skip": "skip"}
+SHOWN = {"pass": "ok", "fail": "FAIL", "skip": "skip", "time": "time"}
 
 
 def leaves(node, key):
     """(key, name, outcome) of what counts; names below a test may be missing."""
     below = [leaf for place, child in enumerate(node.children, 1)
              for leaf in leaves(child, key + (child.name if child.name in OURS else place,))]
-    told = any(outcome == "fail" for _, _, outcome in below)
+    told = any(outcome in ("fail", "time") for _, _, outcome in below)
     if not below or (node.outcome == "fail" and not told):
         # A skipped row has its description where others have it, or in the reason.
         name = node.reason if node.name.startswith("#") else node.name
-        below.append((key, name, node.outcome))
+        late = node.outcome == "fail" and node.reason.startswith("TIMEOUT")
+        below.append((key, name, "time" if late else node.outcome))
     return below
 
 
-def read(path):
+def read(paths):
     """key -> (row, outcome), in order."""
-    with open(path, encoding="utf-8", errors="replace") as file:
-        nodes = parse(file.read().splitlines())
+    nodes = []
+    for path in paths.split(","):
+        with open(path, encoding="utf-8", errors="replace") as file:
+            nodes += parse(file.read().splitlines())
     return {key: (name if len(key) == 1 else f"{key[0]}/{name}", outcome)
             for node in nodes for key, name, outcome in leaves(node, (node.name,))}
 
