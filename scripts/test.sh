@@ -6,7 +6,8 @@
 # there as all.ktap, and counted. What a suite prints goes to out/logs/test-SUITE.log
 # too. The exit status is the verdict.
 #
-#   check unit kunit bare demo    as the make targets
+#   check unit bare demo     as the make targets
+#   kunit                    make kunit DEBUG=1
 #   selftest                 make selftest
 #   level1                   make selftest LEVEL=1
 #   debug-1 debug-2          make selftest DEBUG=1 SET=debug, each one half
@@ -24,7 +25,7 @@ case ${1:-} in
 esac
 
 suites=("$@")
-[ $# -gt 0 ] || suites=(selftest check unit kunit bare level1 demo debug-1 debug-2 16k 64k)
+[ $# -gt 0 ] || suites=(selftest check unit bare level1 demo debug-1 kunit debug-2 16k 64k)
 cd "$TOP"
 rm -rf "$OUT/results"
 mkdir -p "$OUT/results" "$OUT/logs"
@@ -65,7 +66,8 @@ selftests()
 suite()
 {
 	case $1 in
-	check|kunit|bare) "$TOP/scripts/$1.sh" ;;
+	check|bare) "$TOP/scripts/$1.sh" ;;
+	kunit) CONFIG=debug "$TOP/scripts/kunit.sh" ;;
 	selftest) selftests '' 0 l0 ;;
 	level1) selftests '' 1 l1 ;;
 	debug-?) selftests debug 0 debug "${1#*-}/2" ;;
@@ -99,6 +101,7 @@ build_ahead()
 
 	for name in "${suites[@]}"; do
 		case $name in
+		kunit) CONFIG=debug nice -n 19 "$TOP/scripts/build.sh" ours || return 0 ;;
 		debug-*|16k|64k) CONFIG=${name%-*} nice -n 19 "$TOP/scripts/build.sh" ours || return 0 ;;
 		esac
 	done
