@@ -489,7 +489,7 @@ static int run_id_row(const struct id_row *row, const char **reason)
 	new = (old & ~mask) | (u64)row->val << row->shift;
 	want = row->refused ? old : new;
 	ret = __vcpu_set_reg(vcpu, id, new);
-	ok = check("KVM_SET_ONE_REG fails", !!ret, row->refused);
+	ok = check("errno of KVM_SET_ONE_REG", ret ? errno : 0, row->refused ? EINVAL : 0);
 	ok &= check("register afterwards", vcpu_get_reg(vcpu, id), want);
 	kvm_vm_free(vm);
 
