@@ -293,6 +293,13 @@ static void collect(void)
 	CHECK(kvm_vm_reset_dirty_ring(t.vm) == t.collected);
 }
 
+static void clear_one(unsigned int n)
+{
+	bitmap_zero(t.log, nr_pages());
+	__set_bit(n, t.log);
+	kvm_vm_clear_dirty_log(t.vm, TEST_SLOT, t.log, 0, nr_pages());
+}
+
 #define NONE	-1
 
 /* The log has pages @a and @b, and no others. */
@@ -411,6 +418,22 @@ static void case_l1(void)
 	CHECK(log_is(PAGE, OTHER));
 	writes(OTHER);
 	writes_as(0, CTX_L1, PAGE);
+	CHECK(log_is(PAGE, OTHER));
+}
+
+/* What is not cleared stays in the log, and what is cleared gets there again. */
+static void case_clear_one(void)
+{
+	start_log();
+	writes(PAGE);
+	writes(OTHER);
+	clear_one(PAGE);
+	kvm_vm_get_dirty_log(t.vm, TEST_SLOT, t.log);
+	CHECK(!test_bit(PAGE, t.log) && test_bit(OTHER, t.log));
+	writes(PAGE);
+	CHECK(log_is(PAGE, OTHER));
+	writes(PAGE);
+	writes(OTHER);
 	CHECK(log_is(PAGE, OTHER));
 }
 
@@ -680,14 +703,25 @@ static const struct test_case ring_cases[] = {
 	  NEED_FULL | NEED_BLOCK | NEED_THP },
 };
 
+/* Where userspace says what is cleared. */
+static const struct test_case clear_cases[] = {
+	{ "one page of two is cleared", case_clear_one },
+	{ "one page of two is cleared, L1 block", case_clear_one, NEED_BLOCK },
+	{ "one page of two is cleared, L1 block on a huge page", case_clear_one,
+	  NEED_BLOCK | NEED_THP },
+};
+
 #define MODE_ROWS	(NR_MODES * ARRAY_SIZE(cases))
+#define RING_ROWS	(MODE_ROWS + ARRAY_SIZE(ring_cases))
 
 static const struct test_case *row_case(unsigned int n)
 {
 	if (n < MODE_ROWS)
 		return &cases[n % ARRAY_SIZE(cases)];
+	if (n < RING_ROWS)
+		return &ring_cases[n - MODE_ROWS];
 
-	return &ring_cases[n - MODE_ROWS];
+	return &clear_cases[n - RING_ROWS];
 }
 
 static enum mode row_mode(unsigned int n)
@@ -695,7 +729,7 @@ static enum mode row_mode(unsigned int n)
 	if (n < MODE_ROWS)
 		return n / ARRAY_SIZE(cases);
 
-	return RING;
+	return n < RING_ROWS ? RING : INITIALLY_SET;
 }
 
 /* The VM */
@@ -895,7 +929,7 @@ int main(int argc, char *argv[])
 {
 	static const struct nested_suite suite = {
 		.name = "nested_dirty_log",
-		.nr_rows = MODE_ROWS + ARRAY_SIZE(ring_cases), .desc = row_desc,
+		.nr_rows = RING_ROWS + ARRAY_SIZE(clear_cases), .desc = row_desc,
 		.run = run_row, .timeout_s = 20,
 	};
 
