@@ -1069,7 +1069,7 @@ static const struct row rows[] = {
 	{ "four vCPUs, host changes memory", NR_VCPUS, 1, INTERFERE_MEM },
 	{ "four vCPUs, host logs, moves and signals", NR_VCPUS, 1, INTERFERE_LOG | INTERFERE_CPU },
 	{ "four vCPUs, host deletes and moves the memslot", NR_VCPUS, 1, INTERFERE_SLOT },
-	{ "four vCPUs, all of it", NR_VCPUS, 2, INTERFERE_ALL },
+	{ "four vCPUs, all of it", NR_VCPUS, 3, INTERFERE_ALL },
 };
 
 static struct test {
