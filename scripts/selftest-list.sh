@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# How scripts/selftest*.sh read tests/nested.tests; that file says what its
-# columns are. Sourced, never run.
+# How scripts/selftest*.sh read tests/nested.tests, which says what its columns
+# are, and L0's log. Sourced, never run.
 
 LIST=$TOP/tests/nested.tests
 
@@ -56,4 +56,17 @@ tests_of()
 		*)	echo "$name" ;;
 		esac
 	done
+}
+
+# l0_splats: what L0's kernel complained of since the last call. In L0, run.sh
+# sees to that; tests in L1 know of L1's log alone.
+l0_splats()
+{
+	local log=$LOGS/L0.log bad from=$log_seen
+
+	[ "$LEVEL" = 1 ] && [ -e "$log" ] || return 1
+	bad=$(sed -n "s/^bad='\(.*\)'$/\1/p" "$TOP/scripts/selftest-run.sh")
+	log_seen=$(stat -c %s "$log")
+	tail -c "+$((from + 1))" "$log" | head -c $((log_seen - from)) | tr -d '\0\r' |
+		grep -aE "$bad" | sed 's/^/  # L0: /' | grep .
 }

@@ -14,6 +14,7 @@
 #   CPU=, PAGES=, DEBUG=, CONFIG=    see make help
 #   SHARD=I/N   every Nth test from the Ith on, to run N such side by side
 #   SLACK=N     times the limits
+#   NESTED_SECONDS=, NESTED_RACE_MS=    for nested_stress, and for rows that race
 
 . "$(dirname "$0")/lib.sh"
 . "$TOP/scripts/selftest-list.sh"
@@ -44,14 +45,17 @@ slack=${SLACK:-1}
 # start CPUS: boot, in the background, what runs $todo.
 start()
 {
-	local images=("$INITRD") haste=''
+	local images=("$INITRD") haste='' given=() var
 
 	"$TOP/scripts/selftest-pack.sh" image "$INITRD" "${todo[@]}"
 	[ "$LEVEL" = 0 ] || images=("$OUT/guest/minimal-$kernel.img" "$INITRD")
 	# Where time is counted in instructions, it is the same on a busy machine.
 	[ "$1" != 1 ] || haste=${NESTED_HASTE:-}
+	for var in NESTED_SECONDS NESTED_RACE_MS; do
+		[ -z "${!var:-}" ] || given+=("$var=${!var}")
+	done
 	LOGS=$LOGS SMP=$1 "$TOP/scripts/boot.sh" -m 3072 "$kernel" "${images[@]}" -- \
-		LEVEL=0 JOB=$job SLACK="$slack" \
+		LEVEL=0 JOB=$job SLACK="$slack" "${given[@]}" \
 		${haste:+"NESTED_HASTE=$haste"} >"$LOGS/qemu.log" 2>&1 9>&- &
 	pid=$!
 }
@@ -60,6 +64,7 @@ start()
 verdict()
 {
 	number=$((number + 1))
+	! l0_splats >>"$RESULT" || set -- 'not ok' "${2%% *} # kernel log of L0"
 	echo "$1 $number $2" >>"$RESULT"
 	echo "# time ${2%% *} $((SECONDS - since)) s" >>"$RESULT"
 	say "  $1 $2 ($((SECONDS - since)) s)"
@@ -73,6 +78,7 @@ boot()
 	local report=$LOGS/report.log line running='' since=0 lines=0 stop='' limit
 
 	rm -f "$LOGS"/*.log
+	log_seen=0
 	start "$1"
 	since=$SECONDS
 	while [ -z "$stop" ]; do
@@ -98,6 +104,8 @@ boot()
 	kill $pid 2>/dev/null || true
 	wait $pid 2>/dev/null || true
 	pid=''
+	[ ${#todo[@]} -gt 0 ] || ! l0_splats >>"$RESULT" ||
+		echo "not ok $((number += 1)) L0 # kernel log, after the last test" >>"$RESULT"
 	if [ ${#todo[@]} -gt 0 ]; then
 		running=${running:-${todo[0]}}
 		for line in L0 l1; do
