@@ -8,10 +8,10 @@
 # it is not. A test that exceeds its limit (times FACTOR) is killed. The kernel
 # log is part of the verdict where it can be read. Exit status 0: none failed.
 #
-# The list has a line for each test: name, seconds, 'slow' for one that is run
-# by name alone or '-', and its command, below this directory.
+# The list has a line for each test: name, seconds, why it is run by name alone
+# (slow, known to fail) or '-', and its command, below this directory.
 #
-# Nothing but a POSIX shell and its utilities is needed.
+# Nothing but a POSIX shell, its utilities and mktemp is needed.
 
 # Everything in the kernel log that a good run does not have.
 bad='WARNING:|BUG:|Oops|Unable to handle|INFO: (task|rcu|lockdep)|Call trace|possible (circular|recursive)|inconsistent lock|rcu:.*stall|kernel BUG|KASAN|UBSAN|KFENCE|suspicious RCU'
@@ -102,20 +102,23 @@ wanted()
 {
 	id=$1 flag=$2
 	shift 2
-	[ $# -gt 0 ] || { [ "$flag" != slow ]; return; }
+	[ $# -gt 0 ] || { [ "$flag" = - ]; return; }
 	case " $* " in
 	*" $id "*) ;;
 	*) return 1 ;;
 	esac
 }
 
+usage() { sed -n '3,/^$/s/^# \{0,1\}//p' "${0##*/}"; }
+
 cd "$(dirname "$0")" || exit 2
 factor=1
 while getopts ls:h option; do
 	case $option in
-	l)	awk '{ print $1 ($3 == "slow" ? "\t(slow)" : "") }' list; exit ;;
+	l)	awk '{ print $1 ($3 != "-" ? "\t(" $3 ")" : "") }' list; exit ;;
 	s)	factor=$OPTARG ;;
-	*)	sed -n '3,/^$/s/^# \{0,1\}//p' "$0"; exit 2 ;;
+	h)	usage; exit ;;
+	*)	usage >&2; exit 2 ;;
 	esac
 done
 shift $((OPTIND - 1))
