@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # usage: compare.sh [TEST…]
 #
-# Run the selftests named nested_*, or those given, on our kernel and on the
+# Run what make selftest runs, or the tests given, on our kernel and on the
 # unmodified base, and print a line for each row: what both made of it. The
 # table stays in out/results/compare.txt. Exit status 0: there is a table.
 #
@@ -20,7 +20,6 @@
 case ${1:-} in
 -h|--help) usage 0 ;;
 esac
-[ $# -gt 0 ] || set -- 'nested_*'
 # A test has more time than usual, as many of its rows may hang.
 export SLACK=8 NESTED_HASTE=32
 mapfile -t tests < <(tests_of l0 "$@")
@@ -44,7 +43,10 @@ run()
 only_one compare
 mkdir -p "$OUT/logs" "$OUT/results"
 "$TOP/scripts/selftest-pack.sh" build
+# A job has a process group of its own: what it started ends with it.
+set -m
 jobs=() peers=''
+trap 'for job in "${jobs[@]}"; do kill -- "-$job"; done 2>/dev/null || true' EXIT
 for ((n = 1; n <= shards; n++)); do
 	export SHARD=$n/$shards
 	run peer "$@" &
@@ -54,4 +56,5 @@ done
 unset SHARD
 run ours "$@"
 for job in "${jobs[@]}"; do wait "$job"; done
+jobs=()
 "$TOP/scripts/compare.py" "ours=$(result_of ours)" "peer=$peers" | tee "$OUT/results/compare.txt"
