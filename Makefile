@@ -18,10 +18,10 @@ export CONFIG PAGES DEBUG CPU SMP LEVEL SET
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
 	@echo
-	@echo "Which kernel, with demo, shell, selftest (and build, peer):"
+	@echo "Which kernel, with demo, shell, selftest (all but KERNEL also with build, peer):"
 	@echo "  KERNEL=ours|peer     our kernel, or the unmodified base"
 	@echo "  PAGES=16k|64k        L0 has pages of this size"
-	@echo "  DEBUG=1              L0 checks itself: lockdep, KASAN, UBSAN and more; slow"
+	@echo "  DEBUG=1              L0 checks itself: lockdep, KASAN, UBSAN and more; slow (kunit too)"
 	@echo "  CONFIG='name ...'    more fragments of configs/"
 	@echo "On which machine, with demo, shell, selftest, compare:"
 	@echo "  CPU=option,...       of QEMU's -cpu max, in place of lpa2=off: lpa2=on"
@@ -29,6 +29,7 @@ help: ## this list
 	@echo "What, with selftest (compare has TEST too):"
 	@echo "  TEST='name ...'      these of tests/nested.tests, or patterns: TEST='nested_*'"
 	@echo "  LEVEL=1              run them in an L1: each of their VMs is an L2"
+	@echo "  NESTED_SECONDS=n     for nested_stress; NESTED_RACE_MS=n: for rows that race"
 	@echo "  SET=debug|pages      what make test runs with DEBUG=1, and with PAGES="
 	@echo "Besides:"
 	@echo "  GUEST=stock|minimal  with demo: what L1 and L2 run, Debian's kernel or L0's own"
@@ -77,7 +78,7 @@ selftest: apply $(KERNEL)-kernel ## the kernel's selftests and ours in L0
 bare: apply ## the selftests' L1 at EL2 of the emulated machine, without KVM
 	@$(S)/bare.sh $(call quoted,$(TEST))
 
-compare: apply ours-kernel peer-kernel ## nested selftests on ours and on the unmodified base, row by row
+compare: apply ours-kernel peer-kernel ## the selftests on ours and on the unmodified base, row by row
 	@$(S)/compare.sh $(call quoted,$(TEST))
 
 selftest-tarball: apply ## the selftests, static, with a script that runs them on hardware
