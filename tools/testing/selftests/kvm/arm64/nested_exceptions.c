@@ -20,9 +20,10 @@
  * with each SError, each External abort, or no External abort for L1; with put and load of a vCPU
  * that is not loaded, and with the access that an exception has ended completed; with IMO alone
  * warned of; with shadow entries kept over a reset; with no limit of IPAs and none of tables; with
- * no level for a walk, nested IPAs for userspace, and VMPIDR_EL2.{U,MT} reserved. The WFI of an L1
- * with E2H = 1 ends without an exit on an emulator. Not seen to fail: FMO without IMO, since the
- * warning comes once a boot; a table of L2's stage 1 beyond the VM's addresses, to L2.
+ * no level for a walk, nested IPAs for userspace, and VMPIDR_EL2.{U,MT} reserved; with the IPA in
+ * FAR_EL2 (the load by L1). The WFI of an L1 with E2H = 1 ends without an exit on an emulator. Not
+ * seen to fail: FMO without IMO, since the warning comes once a boot; a table of L2's stage 1
+ * beyond the VM's addresses, to L2.
  *
  * No locking: one vCPU runs at a time.
  */
@@ -65,6 +66,8 @@
 #define GMEM_VA			0x7200000000UL
 /* A VA whose last table of L2's stage 1 is beyond the VM's addresses. */
 #define WALK_VA			0x7300000000UL
+/* L1's own, of BEYOND_GPA. */
+#define OWN_VA			0x7400000000UL
 
 #define RIGHT			0x600d600d00000000UL
 #define WRONG			0xbadbadbad0000000UL
@@ -119,6 +122,7 @@ static void l1_wfi(struct l2_vcpu *l2, const struct exc_row *row);
 static void l1_data(struct l2_vcpu *l2, const struct exc_row *row);
 static void l1_reset(struct l2_vcpu *l2, const struct exc_row *row);
 static void l1_beyond(struct l2_vcpu *env_l2, const struct exc_row *row);
+static void l1_own_beyond(struct l2_vcpu *l2, const struct exc_row *row);
 static void l1_walk(struct l2_vcpu *l2, const struct exc_row *row);
 static void l1_gmem(struct l2_vcpu *l2, const struct exc_row *row);
 static void l1_tables(struct l2_vcpu *env_l2, const struct exc_row *row);
@@ -201,6 +205,8 @@ static const struct exc_row rows[] = {
 	  .l1 = l1_data, .l2 = l2_data, .hcr_set = HCR_EL2_CD | HCR_EL2_ID },
 
 	{ .desc = "a reset leaves no translation of L2", .l1 = l1_reset, .l2 = l2_read_probe },
+
+	{ .desc = "beyond the VM's addresses: load by L1", .l1 = l1_own_beyond, .ipa_40 = true },
 
 	/* Stage 2 leads beyond the VM's physical addresses, or is off. */
 	{ .desc = "beyond the VM's addresses: load, to L2",
@@ -800,6 +806,25 @@ static void l1_beyond(struct l2_vcpu *env_l2, const struct exc_row *row)
 	GUEST_DONE();
 }
 
+/* FAR_EL2 has the address that L1 used, and not where its stage 1 leads. */
+static void l1_own_beyond(struct l2_vcpu *l2, const struct exc_row *row)
+{
+	const u64 mask = ESR_ELx_EC_MASK | ESR_ELx_IL | ESR_ELx_FSC | ESR_ELx_FnV;
+	u64 esr = (u64)ESR_ELx_EC_DABT_CUR << ESR_ELx_EC_SHIFT | ESR_ELx_IL | ESR_ELx_FSC_EXTABT;
+
+	if (nested_pa_bits() < 42)
+		NESTED_GUEST_SKIP("an address beyond the VM's is above PARange");
+
+	/* Its output size is that of the VM so far; this is all that the CPU has. */
+	write_sysreg((read_sysreg(tcr_el1) & ~TCR_IPS_MASK) | TCR_IPS_48_BITS, tcr_el1);
+	isb();
+	READ_ONCE(*(u64 *)(OWN_VA + 8));
+	GUEST_ASSERT_EQ(TAKEN(count), 1);
+	GUEST_ASSERT_EQ(TAKEN(esr) & mask, esr);
+	GUEST_ASSERT_EQ(TAKEN(far), OWN_VA + 8);
+	GUEST_DONE();
+}
+
 /* The walk's fault, at the level of the table. */
 static void l1_walk(struct l2_vcpu *l2, const struct exc_row *row)
 {
@@ -1258,6 +1283,13 @@ static int run_gmem(struct exc_vm *v, const char **reason)
 	return ok ? NESTED_PASS : NESTED_FAIL;
 }
 
+/* virt_map() would not have an address that is not the VM's. */
+static void map_own_beyond(struct kvm_vm *vm)
+{
+	virt_map(vm, OWN_VA, PROBE_GPA, 1);
+	*virt_get_pte_hva(vm, OWN_VA) ^= PROBE_GPA ^ BEYOND_GPA;
+}
+
 static void exc_vm_create(struct exc_vm *v, const struct exc_row *row)
 {
 	unsigned int nr = row->inject & INJECT_OTHER ? 2 : 1;
@@ -1289,6 +1321,8 @@ static void exc_vm_create(struct exc_vm *v, const struct exc_row *row)
 	s2_map(v->env.s2, GMEM_IPA, GMEM_GPA, page, 3, S2_ATTR_DEFAULT);
 	nested_env_map_s1(&v->env, WALK_VA, PROBE_IPA, page, 0);
 	walk_beyond(&v->env, WALK_VA);
+	if (row->ipa_40)
+		map_own_beyond(v->vm);
 	if (row->l1 == l1_tables)
 		map_everywhere(&v->env, TOUCH_ROUNDS * TOUCH_PLACES);
 	v->probe_desc = s2_desc(v->env.s2, PROBE_IPA, 3);
