@@ -248,6 +248,7 @@ static struct nested_mem table_mem = { .gva = TABLE_GVA, .gpa = TABLE_GPA, .size
 static struct row get_row(unsigned int n)
 {
 	unsigned int f = n / ARRAY_SIZE(causes), pa_bits = nested_pa_bits();
+	const struct cause *cause = &causes[n % ARRAY_SIZE(causes)];
 	struct s2_geometry geo = {
 		.page_shift = formats[f].page_shift,
 		.large = formats[f].large,
@@ -265,7 +266,10 @@ static struct row get_row(unsigned int n)
 	if (geo.page_shift == 14 && !geo.large && geo.ia_bits == 48)
 		geo.ia_bits = 47;
 
-	return (struct row) { .cause = &causes[n % ARRAY_SIZE(causes)], .geo = geo };
+	if (cause->ps32)
+		geo.pa_bits = 32;
+
+	return (struct row) { .cause = cause, .geo = geo };
 }
 
 static bool level_is_leaf(const struct row *row, int level)
@@ -458,9 +462,6 @@ static void l1_spoil(const struct row *row, int level, struct s2_mmu *s2)
 {
 	const struct cause *cause = row->cause;
 	u64 *desc;
-
-	if (cause->ps32)
-		s2->vtcr &= ~VTCR_EL2_PS;
 
 	if (cause->where == TABLE || cause->where == START) {
 		l1_move_table(row, level, s2);

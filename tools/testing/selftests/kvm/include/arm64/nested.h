@@ -85,6 +85,7 @@ void nested_sync_cache(const void *va, u64 size);
  * @page_shift: 12, 14 or 16
  * @ia_bits: input size, 64 - VTCR_EL2.T0SZ
  * @start: start level, -1..3
+ * @pa_bits: output size, VTCR_EL2.PS; 0: the VM's
  * @large: descriptors and VTTBR_EL2 hold 52-bit addresses: VTCR_EL2.DS (4K, 16K), or PS of 52
  *	   bits (64K)
  */
@@ -92,6 +93,7 @@ struct s2_geometry {
 	u8 page_shift;
 	u8 ia_bits;
 	s8 start;
+	u8 pa_bits;
 	bool large;
 };
 

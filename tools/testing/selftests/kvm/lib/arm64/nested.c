@@ -364,6 +364,9 @@ u64 nested_mmfr0(void)
 	return nested_in_guest ? read_sysreg_s(SYS_ID_AA64MMFR0_EL1) : nested_host_mmfr0;
 }
 
+/* Of ID_AA64MMFR0_EL1.PARange and of VTCR_EL2.PS, in bits. */
+static const u8 pa_sizes[] = { 32, 36, 40, 42, 44, 48, 52, 56 };
+
 /**
  * nested_pa_bits() - the VM's physical address size, as L1 sees it
  *
@@ -371,11 +374,10 @@ u64 nested_mmfr0(void)
  */
 unsigned int nested_pa_bits(void)
 {
-	static const u8 bits[] = { 32, 36, 40, 42, 44, 48, 52, 56 };
 	u64 mmfr0 = nested_mmfr0();
 	unsigned int parange = SYS_FIELD_GET(ID_AA64MMFR0_EL1, PARANGE, mmfr0);
 
-	return parange < ARRAY_SIZE(bits) ? bits[parange] : 0;
+	return parange < ARRAY_SIZE(pa_sizes) ? pa_sizes[parange] : 0;
 }
 
 /**
@@ -487,19 +489,28 @@ static unsigned int s2_sl0(const struct s2_geometry *geo)
 	return 2 - geo->start;
 }
 
+/* No more than the format has. */
+static u64 s2_ps(const struct s2_geometry *geo)
+{
+	unsigned int bits = geo->pa_bits ?: nested_pa_bits(), most = geo->large ? 52 : 48;
+	u64 ps = 0;
+
+	while (pa_sizes[ps] < min(bits, most))
+		ps++;
+	return ps;
+}
+
 /**
  * s2_vtcr() - VTCR_EL2 for a shape
  * @geo: shape
  *
- * The output size is the VM's, 8-bit VMIDs, no hardware update. The value is not checked against
- * the architecture: tests want invalid ones too.
+ * 8-bit VMIDs, no hardware update. The value is not checked against the architecture: tests want
+ * invalid ones too.
  *
  * Return: the value.
  */
 u64 s2_vtcr(const struct s2_geometry *geo)
 {
-	u64 ps = min_t(u64, SYS_FIELD_GET(ID_AA64MMFR0_EL1, PARANGE, nested_mmfr0()),
-		       geo->large ? ID_AA64MMFR0_EL1_PARANGE_52 : ID_AA64MMFR0_EL1_PARANGE_48);
 	u64 ds = geo->large && geo->page_shift != 16 ? VTCR_EL2_DS : 0;
 	u64 tg0 = geo->page_shift == 12 ? VTCR_EL2_TG0_4K :
 		  geo->page_shift == 14 ? VTCR_EL2_TG0_16K : VTCR_EL2_TG0_64K;
@@ -511,7 +522,7 @@ u64 s2_vtcr(const struct s2_geometry *geo)
 	       FIELD_PREP(VTCR_EL2_ORGN0, VTCR_EL2_ORGN0_WBWA) |
 	       FIELD_PREP(VTCR_EL2_SH0, VTCR_EL2_SH0_INNER) |
 	       FIELD_PREP(VTCR_EL2_TG0, tg0) |
-	       FIELD_PREP(VTCR_EL2_PS, ps);
+	       FIELD_PREP(VTCR_EL2_PS, s2_ps(geo));
 }
 
 /**
