@@ -21,7 +21,7 @@ case ${1:-} in
 -h|--help) usage 0 ;;
 esac
 # A test has more time than usual, as many of its rows may hang.
-export SLACK=8 NESTED_HASTE=32
+export SLACK=4 NESTED_HASTE=16
 mapfile -t tests < <(tests_of l0 "$@")
 shards=$((JOBS < ${#tests[@]} ? JOBS : ${#tests[@]}))
 
