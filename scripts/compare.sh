@@ -54,7 +54,8 @@ for ((n = 1; n <= shards; n++)); do
 	peers+=${peers:+,}$(result_of peer)
 done
 unset SHARD
-run ours "$@"
+run ours "$@" &
+jobs+=($!)
 for job in "${jobs[@]}"; do wait "$job"; done
 jobs=()
 "$TOP/scripts/compare.py" "ours=$(result_of ours)" "peer=$peers" | tee "$OUT/results/compare.txt"
