@@ -101,9 +101,11 @@ build_ahead()
 
 	for name in "${suites[@]}"; do
 		case $name in
-		kunit) CONFIG=debug nice -n 19 "$TOP/scripts/build.sh" ours || return 0 ;;
-		debug-*|16k|64k) CONFIG=${name%-*} nice -n 19 "$TOP/scripts/build.sh" ours || return 0 ;;
+		kunit|debug-*) CONFIG=debug ;;
+		16k|64k) CONFIG=$name ;;
+		*) continue ;;
 		esac
+		nice -n 19 "$TOP/scripts/build.sh" ours || return 0
 	done
 }
 

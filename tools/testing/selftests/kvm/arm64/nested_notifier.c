@@ -751,7 +751,10 @@ static void stop_ksm(void)
 		set_number(ksm_files[i], ksm_was[i]);
 }
 
-/* Start it, on two pages that are the same; it is as it was when the row has ended. */
+/*
+ * Start it, on two pages that are the same. A row that ends well stops it; one that fails does so
+ * at its exit().
+ */
 static const char *start_ksm(void)
 {
 	static const unsigned long fast[ARRAY_SIZE(ksm_files)] = { 1, 1000, 10 };
@@ -788,7 +791,7 @@ static const char *run_ksm(void)
 	CHECK(writes(PAGE, WRITTEN) && writes(OTHER, WRITTEN));
 	for (i = 0; i < 300 && frame(PAGE) != frame(OTHER); i++)
 		usleep(10000);
-	set_number(KSM "run", 0);
+	stop_ksm();
 	if (frame(PAGE) != frame(OTHER))
 		return "KSM did not merge the pages within 3 seconds";
 	CHECK(reads(PAGE, WRITTEN) && reads(OTHER, WRITTEN));
@@ -1402,6 +1405,7 @@ static const char *run_running_ksm(void)
 	if (reason)
 		return reason;
 	run_changes(change_ksm, EXITS_NONE);
+	stop_ksm();
 	CHECK(area->count >= 2 * KSM_CHANGES);
 	return NULL;
 }
